@@ -1,0 +1,163 @@
+"""Any file → an upright RGB image, and back, without surprises."""
+
+import hashlib
+import io
+import os
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from .batch import Skip
+
+__all__ = ["SUFFIXES", "UnreadableImage", "encode", "find", "read", "resize", "sha256", "sharpness", "size", "write"]
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+MAX_PIXELS = 100_000_000  # a decompression bomb is larger; a 100-megapixel camera is not
+
+
+class UnreadableImage(Skip):
+    """A file that is no image, is cut short, or would fill the memory; `.path` and `.reason` say which and why."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+    def __reduce__(self) -> tuple:
+        return UnreadableImage, (self.path, self.reason)
+
+
+def read(source: str | Path | bytes, *, max_side: int | None = None) -> np.ndarray:
+    """Decode a file (or its bytes) into rgb, uint8 (h, w, 3), upright.
+
+    EXIF rotation is applied; grey, palette, CMYK and 16-bit images are converted; transparency is laid on white;
+    of an animation the first frame counts. max_side: shrink, never enlarge, so that the longer side fits; JPEGs are
+    then decoded at reduced size, which is several times faster. Raises UnreadableImage.
+    """
+    name = "<bytes>" if isinstance(source, bytes) else source
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata are no help here
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+                _check_pixels(name, image.size)
+                if max_side and image.format == "JPEG":
+                    image.draft("RGB", (max_side, max_side))
+                image.load()
+                rgb = _to_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError:
+        raise UnreadableImage(name, "not an image (the content is none, whatever the name says)") from None
+    except Image.DecompressionBombError:
+        raise UnreadableImage(name, f"more than {MAX_PIXELS:,} pixels") from None
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, OverflowError) as trouble:
+        if isinstance(trouble, OSError) and trouble.errno is not None:
+            raise UnreadableImage(name, os.strerror(trouble.errno).lower()) from trouble
+        raise UnreadableImage(name, f"damaged or cut short ({trouble})") from trouble
+    return resize(rgb, max_side) if max_side else rgb
+
+
+def _check_pixels(name: object, wh: tuple[int, int]) -> None:
+    if wh[0] * wh[1] > MAX_PIXELS:
+        raise UnreadableImage(name, f"{wh[0]} × {wh[1]} pixels; at most {MAX_PIXELS:,} are read")
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits a pixel: scale by what the type can hold
+        grey = np.asarray(image, np.float64)
+        top = 65535.0 if grey.max(initial=0) > 255 else 255.0
+        return np.repeat((grey / top * 255).clip(0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return np.array(image.convert("RGB"))
+
+
+def size(path: str | Path) -> tuple[int, int]:
+    """(width, height) of the upright image, read from the header alone. Raises UnreadableImage."""
+    try:
+        with Image.open(path) as image:
+            w, h = image.size
+            return (h, w) if image.getexif().get(0x0112, 1) >= 5 else (w, h)
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as trouble:
+        raise UnreadableImage(path, f"not an image ({trouble})") from None
+
+
+def resize(rgb: np.ndarray, max_side: int) -> np.ndarray:
+    """Shrink by area so that the longer side is at most max_side pixels; a smaller image is returned as it is."""
+    h, w = rgb.shape[:2]
+    scale = max_side / max(h, w)
+    if scale >= 1:
+        return rgb
+    wh = max(1, round(w * scale)), max(1, round(h * scale))
+    return cv2.resize(rgb, wh, interpolation=cv2.INTER_AREA)
+
+
+def encode(rgb: np.ndarray, suffix: str = ".jpg", *, quality: int = 92) -> bytes:
+    """rgb (h, w, 3) or a mask (h, w) → the bytes of a file; quality 1–100 is for JPEG and WebP."""
+    flag = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".jpeg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
+    pixels = rgb if rgb.ndim == 2 else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    ok, data = cv2.imencode(suffix, pixels, [flag[suffix], quality] if suffix in flag else [])
+    if not ok:
+        raise ValueError(f"image: cannot be written as {suffix!r}")
+    return data.tobytes()
+
+
+def write(path: str | Path, content: np.ndarray | bytes | str, *, quality: int = 92) -> Path:
+    """Write an image (or ready bytes, or text) so that the file is there whole or not at all. Returns the path."""
+    path = Path(path)
+    if isinstance(content, np.ndarray):
+        content = encode(content, path.suffix.lower() or ".jpg", quality=quality)
+    elif isinstance(content, str):
+        content = content.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def find(folder: str | Path) -> list[Path]:
+    """Image files in a folder and below, by suffix, in natural order (photo2 before photo10); hidden ones left out."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"folder: {folder} does not exist; give a folder of photos")
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    return sorted(
+        visible,
+        key=lambda p: [
+            (not t.isdigit(), int(t) if t.isdigit() else t)
+            for t in re.split(r"(\d+)", str(p.relative_to(folder)).lower())
+        ],
+    )
+
+
+def sha256(source: str | Path | bytes) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits: the name that every image goes by."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with Path(source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sharpness(rgb: np.ndarray, *, side: int = 224) -> float:
+    """Variance of the Laplacian of the grey image resized to side × side: low is blurred (Pech-Pacheco 2000)."""
+    grey = cv2.cvtColor(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var())

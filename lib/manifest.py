@@ -1,0 +1,160 @@
+"""Provenance: where every image came from, what was made of it, and why it was kept or set aside.
+
+An image goes by the SHA-256 of its bytes. Every append is a transaction of a write-ahead log, so a killed run loses at
+most the image in flight. Nothing is ever deleted but by a person's own `forget`.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Manifest"]
+
+_TABLES = ("images", "sources", "attempts", "derivations", "decisions")
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS images (
+    sha256 TEXT PRIMARY KEY, file TEXT NOT NULL, bytes INTEGER, width INTEGER, height INTEGER, time REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS sources (
+    sha256 TEXT NOT NULL, url TEXT NOT NULL, page TEXT NOT NULL DEFAULT '', query TEXT NOT NULL DEFAULT '',
+    engine TEXT NOT NULL DEFAULT '', label TEXT NOT NULL DEFAULT '', rank INTEGER, http_type TEXT, licence TEXT,
+    time REAL NOT NULL, UNIQUE (sha256, url, query, engine));
+CREATE TABLE IF NOT EXISTS attempts (
+    url TEXT NOT NULL, query TEXT NOT NULL DEFAULT '', engine TEXT NOT NULL DEFAULT '', outcome TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '', time REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS derivations (
+    child TEXT NOT NULL, parent TEXT NOT NULL, how TEXT NOT NULL, parameters TEXT NOT NULL, seed INTEGER,
+    time REAL NOT NULL, UNIQUE (child, parent, how));
+CREATE TABLE IF NOT EXISTS decisions (
+    id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, step TEXT NOT NULL, kept INTEGER NOT NULL, reason TEXT NOT NULL,
+    time REAL NOT NULL, undone REAL);
+CREATE INDEX IF NOT EXISTS decisions_by_image ON decisions (sha256);
+"""
+
+
+class Manifest:
+    """The tables of one workspace: images, sources, attempts, derivations, decisions.
+
+    `file` is relative to the manifest's folder where the image lies inside it, else absolute (a person's own photo
+    that stays where it is). Times are seconds since 1970. Usable as a context manager, and from several processes.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> "Manifest":
+        return self
+
+    def __exit__(self, *trouble: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a closed manifest answers nothing."""
+        self._database.close()
+
+    def add_image(self, sha256: str, file: str | Path, *, bytes: int, width: int, height: int) -> bool:
+        """Remember an image; whether it was new. A known one keeps its first file name."""
+        row = (sha256, self._shown(file), bytes, width, height, time.time())
+        return self._write("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", [row]) > 0
+
+    def add_source(
+        self,
+        sha256: str,
+        url: str,
+        *,
+        page: str = "",
+        query: str = "",
+        engine: str = "",
+        label: str = "",
+        rank: int | None = None,
+        http_type: str | None = None,
+        licence: str | None = None,
+    ) -> bool:
+        """Remember where an image was seen; whether that was new. label: the class that query or folder promise."""
+        row = (sha256, url, page, query, engine, label, rank, http_type, licence, time.time())
+        return self._write(f"INSERT OR IGNORE INTO sources VALUES ({', '.join('?' * len(row))})", [row]) > 0
+
+    def add_attempt(self, url: str, outcome: str, *, query: str = "", engine: str = "", reason: str = "") -> None:
+        """Remember what became of one result of a search: parsed, downloaded, known or refused, and why."""
+        self._write(
+            "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?)", [(url, query, engine, outcome, reason, time.time())]
+        )
+
+    def derive(
+        self, child: str, parent: str, how: str, *, parameters: Mapping[str, Any], seed: int | None = None
+    ) -> None:
+        """Remember that one image was made of another: a masked copy, a crop, a blurred copy."""
+        row = (child, parent, how, json.dumps(parameters, sort_keys=True, default=float), seed, time.time())
+        self._write("INSERT OR REPLACE INTO derivations VALUES (?, ?, ?, ?, ?, ?)", [row])
+
+    def decide(self, step: str, decisions: Iterable[tuple[str, bool, str]]) -> None:
+        """Keep or set aside images: rows of (sha256, kept, reason). Earlier decisions of the same step are undone."""
+        now, decisions = time.time(), list(decisions)
+        with self._database:
+            self._database.executemany(
+                "UPDATE decisions SET undone = ? WHERE step = ? AND sha256 = ? AND undone IS NULL",
+                [(now, step, sha256) for sha256, _, _ in decisions],
+            )
+            self._database.executemany(
+                "INSERT INTO decisions (sha256, step, kept, reason, time) VALUES (?, ?, ?, ?, ?)",
+                [(sha256, step, int(kept), reason, now) for sha256, kept, reason in decisions],
+            )
+
+    def undo(self, step: str, sha256: str | None = None) -> int:
+        """Take back a step's decisions, on one image or on all; how many were taken back."""
+        only, values = (" AND sha256 = ?", [sha256]) if sha256 else ("", [])
+        return self._write(
+            "UPDATE decisions SET undone = ? WHERE step = ? AND undone IS NULL" + only, [(time.time(), step, *values)]
+        )
+
+    def read(self, table: str) -> "pd.DataFrame":
+        """One of the tables as a DataFrame, in the order of writing."""
+        import pandas as pd
+
+        if table not in ("images", "sources", "attempts", "derivations", "decisions"):
+            raise ValueError(
+                f"manifest: no table {table!r}; there are images, sources, attempts, derivations, decisions"
+            )
+        return pd.read_sql_query(f"SELECT * FROM {table} ORDER BY rowid", self._database)
+
+    def kept(self) -> "pd.DataFrame":
+        """The images that no standing decision sets aside and that were not made of others, with their promised label.
+
+        Columns: those of images, plus label ('' where no source promises one, or sources disagree) and path.
+        """
+        import pandas as pd
+
+        rows = pd.read_sql_query(
+            """
+            SELECT images.*, CASE WHEN COUNT(DISTINCT NULLIF(sources.label, '')) = 1
+                             THEN MAX(sources.label) ELSE '' END AS label
+            FROM images LEFT JOIN sources USING (sha256)
+            WHERE sha256 NOT IN (SELECT sha256 FROM decisions WHERE undone IS NULL AND NOT kept)
+              AND sha256 NOT IN (SELECT child FROM derivations)
+            GROUP BY sha256 ORDER BY images.rowid""",
+            self._database,
+        )
+        rows["path"] = [str(self.file(f)) for f in rows["file"]]
+        return rows
+
+    def file(self, shown: str) -> Path:
+        """Path of a file as the tables name it."""
+        return self.path.parent / shown
+
+    def _shown(self, file: str | Path) -> str:
+        file, home = Path(file).resolve(), self.path.parent.resolve()
+        return file.relative_to(home).as_posix() if file.is_relative_to(home) else str(file)
+
+    def _write(self, statement: str, rows: list[tuple]) -> int:
+        with self._database:
+            return self._database.executemany(statement, rows).rowcount
