@@ -1,0 +1,85 @@
+import logging
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+
+from lib import assets, boxes, faces, images
+
+
+def grey(h=64, w=64):
+    return np.full((h, w, 3), 128, np.uint8)
+
+
+def photo(shared, name):
+    """A real bare photo and the box that its index gives for the largest face."""
+    import csv
+
+    folder = shared / "data" / "photos-bare"
+    with (folder / "index.csv").open() as file:
+        row = next(row for row in csv.DictReader(file) if row["file"] == name)
+    x, y, w, h = (float(row[f"face_{k}"]) for k in "xywh")
+    return images.read(folder / name), np.array([[x, y, x + w, y + h]])
+
+
+def no_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("MASK_ASSETS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def test_an_empty_wall_has_no_faces():
+    find = faces.finder("hog")
+    for wh in ((64, 64), (1, 1), (3, 400)):
+        found = find(grey(*wh))
+        assert len(found) == 0 and found.xyxy.shape == (0, 4)
+
+
+def test_unknown_names_and_odd_pictures_are_refused():
+    with pytest.raises(ValueError, match="haar"):
+        faces.finder("haar")
+    with pytest.raises(ValueError, match="max_side"):
+        faces.finder("hog", max_side=3)
+    with pytest.raises(ValueError, match="float64"):
+        faces.finder("hog")(np.zeros((40, 40, 3)))
+
+
+def test_auto_falls_back_to_hog_and_says_so_once(monkeypatch, tmp_path, caplog):
+    no_weights(monkeypatch, tmp_path)
+    assert faces.available() == ["hog"]
+    with caplog.at_level(logging.WARNING):
+        assert faces.finder("auto", min_score=0.7).name == "hog"
+    assert len(caplog.records) == 1 and "misses many masked faces" in caplog.text
+    with pytest.raises(assets.AssetMissing, match="yunet"):
+        faces.finder("yunet")
+
+
+def test_a_pickled_finder_is_the_same_finder():
+    copy = pickle.loads(pickle.dumps(faces.finder("hog", min_score=0.25, max_side=320)))
+    assert (copy.name, copy.min_score, copy.max_side) == ("hog", 0.25, 320)
+
+
+@pytest.mark.parametrize("name", faces.NAMES)
+def test_all_three_find_a_real_face(shared, weights, name):
+    rgb, truth = photo(shared, "ilc-0004.jpg")
+    found = faces.finder(name)(rgb)
+    assert boxes.iou(truth, found.xyxy).max() > 0.5
+    assert (found.xyxy >= 0).all() and (found.xyxy[:, 2:] <= (rgb.shape[1], rgb.shape[0])).all()
+    assert (np.diff(found.confidence) <= 0).all()
+
+
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_boxes_come_back_in_pixels_of_the_photo(shared, weights, factor):
+    rgb, _ = photo(shared, "ilc-0004.jpg")
+    other = cv2.resize(rgb, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    find = faces.finder("yunet")
+    assert boxes.iou(find(rgb).xyxy[:1] * factor, find(other).xyxy[:1]).max() > 0.9
+
+
+def test_a_face_that_fills_the_picture_is_found(shared, weights):
+    rgb, truth = photo(shared, "ilc-0004.jpg")
+    x1, y1, x2, y2 = truth[0].astype(int)
+    close = cv2.resize(rgb[y1:y2, x1:x2], None, fx=3, fy=3)
+    found = faces.finder("yunet")(close)
+    assert len(found) == 1
+    assert boxes.iou(found.xyxy, np.array([[0, 0, close.shape[1], close.shape[0]]])).max() > 0.7
