@@ -1,0 +1,273 @@
+"""The table of faces: boxes by one rule, groups, a split that cannot leak, crops."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib import boxes, classes, dataset, images
+
+COLUMNS = ["image", "x1", "y1", "x2", "y2", "label", "source", "origin", "group", "parent", "split", "score"]
+
+
+def table(*rows: dict) -> pd.DataFrame:
+    plain = {"x1": 0.0, "y1": 0.0, "x2": 20.0, "y2": 20.0, "label": "with_mask", "source": "s", "origin": "manual"}
+    empty = {"group": None, "parent": None, "split": None, "score": None}
+    return pd.DataFrame([plain | empty | row for row in rows], columns=None if rows else COLUMNS)
+
+
+def photo(path: Path, *, size: tuple[int, int] = (80, 60), seed: int = 0) -> str:
+    rgb = np.random.default_rng(seed).integers(0, 255, (size[1] // 4, size[0] // 4, 3), np.uint8)
+    images.write(path, np.repeat(np.repeat(rgb, 4, 0), 4, 1), quality=95)
+    return str(path)
+
+
+def finds(*xyxy: tuple[float, ...]):
+    return lambda rgb: SimpleNamespace(xyxy=np.array(xyxy, float).reshape(-1, 4))
+
+
+# --- locate ---
+
+
+def test_locate_nothing():
+    assert dataset.locate(table(), finds()).empty
+
+
+def test_locate_frames_whole_images_by_the_face_in_them(tmp_path):
+    image = photo(tmp_path / "a.jpg")
+    rows = table({"image": image, "x2": 80, "y2": 60})
+    located = dataset.locate(rows, finds((2, 2, 6, 8), (20, 10, 50, 50), (70, 0, 79, 10)))
+    assert located[["x1", "y1", "x2", "y2", "framing"]].values.tolist() == [[20, 10, 50, 50, "found"]]
+    assert rows["x2"].item() == 80  # the table that was given is as it was
+
+
+def test_locate_keeps_labelled_boxes_and_marks_what_it_cannot_find(tmp_path):
+    one, two = photo(tmp_path / "a.jpg"), photo(tmp_path / "b.jpg")
+    rows = table({"image": one, "x1": 5, "x2": 30}, {"image": two, "x2": 80, "y2": 60})
+    assert dataset.locate(rows, finds())["framing"].tolist() == ["labelled", "whole"]
+    assert dataset.locate(rows, None)["framing"].tolist() == ["labelled", "whole"]
+
+
+def test_locate_tries_a_tight_crop_again_with_a_border(tmp_path):
+    def find(rgb):  # sees nothing in a crop as it is, and a face once there is room around it
+        return finds((24 + 10, 18 + 5, 24 + 60, 18 + 55))(rgb) if rgb.shape[1] > 80 else finds()(rgb)
+
+    located = dataset.locate(table({"image": photo(tmp_path / "a.jpg"), "x2": 80, "y2": 60}), find)
+    assert located[["x1", "y1", "x2", "y2"]].values.tolist() == [[10, 5, 60, 55]]
+
+
+def test_locate_names_what_it_cannot_read(tmp_path):
+    (tmp_path / "bad.jpg").write_text("no picture")
+    rows = table({"image": str(tmp_path / "bad.jpg")}, {"image": photo(tmp_path / "a.jpg")}, {"image": "gone.jpg"})
+    located = dataset.locate(rows, None)
+    assert located["image"].tolist() == [rows["image"][1]]
+    assert [Path(s["item"]).name for s in located.attrs["skipped"]] == ["bad.jpg", "gone.jpg"]
+    assert "not there" in located.attrs["skipped"][1]["reason"]
+
+
+# --- group ---
+
+
+def grouped(rows: pd.DataFrame, **options) -> list[set[int]]:
+    result = dataset.group(rows, **options)
+    return sorted((set(g.index) for _, g in result.groupby("group")), key=min)
+
+
+def test_group_nothing():
+    assert dataset.group(table()).empty
+
+
+def test_group_joins_photo_twins_parent_and_person():
+    rows = table(
+        {"image": "p/0.jpg"},
+        {"image": "p/0.jpg"},
+        {"image": "p/2.jpg"},
+        {"image": "m/3.jpg", "parent": "p/0.jpg"},
+        {"image": "p/1_0_anhu_0001.jpg"},
+        {"image": "p/1_0_anhu_0002.jpg"},
+        {"image": "p/1_0_yangmi_0001.jpg"},
+        {"image": "p/7.jpg"},
+        {"image": "p/0_0_copy_8.jpg"},
+        {"image": "p/0_0_copy_9.jpg"},
+    )
+    twins = pd.DataFrame({"image": ["p/2.jpg", "p/7.jpg", "elsewhere.jpg"], "group": [4, 4, 4]})
+    assert grouped(rows, twins=twins) == [{0, 1, 3}, {2, 7}, {4, 5}, {6}, {8}, {9}]
+
+
+def test_group_knows_parents_by_hash(tmp_path):
+    parent = photo(tmp_path / "a.jpg")
+    sha = images.sha256(parent)
+    child = {"image": "c.jpg", "parent": sha}
+    assert grouped(table({"image": parent}, child)) == [{0, 1}]
+    assert grouped(table({"image": f"raw/{sha}.jpg"}, child)) == [{0, 1}]
+    assert grouped(table({"image": "d.jpg", "parent": sha}, child)) == [{0, 1}]  # two children of a photo not here
+
+
+def test_group_knows_persons_and_older_groups():
+    rows = table(
+        {"image": "0.jpg", "person": 7, "group": "x"},
+        {"image": "1.jpg", "person": 7},
+        {"image": "2.jpg", "person": 8, "group": "x"},
+        {"image": "3.jpg", "person": np.nan},
+        {"image": "4.jpg", "person": np.nan},
+    )
+    assert grouped(rows) == [{0, 1, 2}, {3}, {4}]
+
+
+def test_group_names_hold_on_any_machine_and_order():
+    rows = table(*({"image": f"/home/me/with/{i}.jpg", "person": i % 3} for i in range(9)))
+    names = dataset.group(rows)["group"]
+    moved = rows.assign(image=[i.replace("/home/me", "/srv") for i in rows["image"]])
+    assert dataset.group(moved)["group"].tolist() == names.tolist()
+    back = dataset.group(rows[::-1])["group"].tolist()[::-1]
+    assert back == names.tolist() and names.nunique() == 3
+
+
+def test_groups_of_one_name_in_two_places_stay_apart():
+    rows = table({"image": "/a/images/1.jpg"}, {"image": "/b/images/1.jpg"})
+    assert dataset.group(rows)["group"].nunique() == 2
+
+
+# --- apart ---
+
+
+def family(n: int) -> pd.DataFrame:
+    bare = [{"image": f"p/{i}.jpg", "label": "without_mask"} for i in range(n)]
+    masked = [{"image": f"m/{i}.jpg", "parent": f"p/{i}.jpg", "origin": "artificial"} for i in range(n)]
+    return table(*bare, *masked)
+
+
+def test_apart_takes_out_bare_photos_whose_masked_copy_is_a_positive():
+    rows = pd.concat([family(4), table({"image": "p/9.jpg", "label": "without_mask"})])
+    assert sorted(dataset.apart(rows)["image"]) == ["m/0.jpg", "m/1.jpg", "m/2.jpg", "m/3.jpg", "p/9.jpg"]
+
+
+def test_apart_leaves_look_alikes_beside_their_parent():
+    rows = family(3).assign(label="without_mask")
+    assert len(dataset.apart(rows)) == 6
+    assert len(dataset.apart(table({"image": "a.jpg"}))) == 1
+
+
+@given(n=st.integers(1, 40), bare=st.floats(0, 1), seed=st.integers(0, 99))
+def test_apart_never_keeps_both_sides(n, bare, seed):
+    rest = dataset.apart(family(n), bare=bare, seed=seed)
+    shown = [Path(i).name for i in rest["image"]]
+    assert sorted(shown) == sorted({f"{i}.jpg" for i in range(n)})  # each face once, bare or masked
+    assert rest.equals(dataset.apart(family(n), bare=bare, seed=seed))
+
+
+# --- split ---
+
+
+@given(
+    members=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(classes.NAMES)), min_size=1, max_size=60),
+    seed=st.integers(0, 9),
+)
+@settings(deadline=None)
+def test_split_never_splits_a_group(members, seed):
+    rows = table(*({"image": f"{i}.jpg", "label": label, "group": f"g{g}"} for i, (g, label) in enumerate(members)))
+    if rows["label"].nunique() < 2:
+        with pytest.raises(ValueError, match="at least two classes"):
+            dataset.split(rows, seed=seed)
+        return
+    result = dataset.split(rows, seed=seed)
+    assert set(result["split"]) <= {"train", "validation", "test"}
+    assert (result.groupby("group")["split"].nunique() == 1).all()
+    again = dataset.split(rows.sample(frac=1, random_state=seed), seed=seed).sort_values("image")
+    assert again["split"].tolist() == result.sort_values("image")["split"].tolist()
+
+
+def test_split_keeps_the_shares_of_every_class():
+    rng = np.random.default_rng(0)
+    labels = rng.choice(classes.NAMES, 2000, p=[0.6, 0.35, 0.05])
+    rows = table(*({"image": f"{i}.jpg", "label": v, "group": str(i // 2)} for i, v in enumerate(labels)))
+    result = dataset.split(rows, seed=3)
+    counts = pd.crosstab(result["label"], result["split"], normalize="index")
+    assert np.allclose(counts[["train", "validation", "test"]], [0.7, 0.15, 0.15], atol=0.03)
+    assert (dataset.split(rows, seed=4)["split"] != result["split"]).any()
+
+
+def test_split_refuses_what_it_cannot_do():
+    rows = table({"image": "0.jpg", "group": "a"}, {"image": "1.jpg", "label": "without_mask", "group": "b"})
+    with pytest.raises(ValueError, match="add up to 1"):
+        dataset.split(rows, shares=(0.7, 0.2, 0.2))
+    with pytest.raises(ValueError, match=r"dataset\.group"):
+        dataset.split(rows.assign(group=None))
+    with pytest.raises(ValueError, match=r"with_mask only"):
+        dataset.split(rows.assign(label="with_mask"))
+
+
+def test_split_file_is_the_same_everywhere(tmp_path):
+    rows = table(*({"image": f"/x/w/{i}.jpg", "label": classes.NAMES[i % 2], "group": str(i)} for i in range(40)))
+    parted = dataset.split(rows, seed=1)
+    one = dataset.write_split(parted, tmp_path, seed=1)
+    moved = parted.assign(image=[i.replace("/x", "/y") for i in parted["image"]])[::-1]
+    assert dataset.write_split(moved, tmp_path, name="again")["sha256"] == one["sha256"]
+    assert "/x/" not in (tmp_path / "split.json").read_text()
+    assert sum(sum(v.values()) for v in one["faces"].values()) == 40
+
+
+# --- leaks ---
+
+
+def test_leaks_of_pairs_and_of_singles():
+    rows = table(*({"image": f"{i}.jpg", "label": classes.NAMES[i // 2 % 2], "group": str(i // 2)} for i in range(200)))
+    report = dataset.leaks(dataset.split(rows), share=0.5).set_index("way")
+    assert report.loc["random", "share"] == pytest.approx(0.5, abs=0.05)
+    assert report.loc["group", "leaked"] == 0 and report.loc["group", "test"] > 20
+    single = dataset.leaks(rows.assign(group=rows["image"])).set_index("way")
+    assert single.loc["random", "leaked"] == 0 and "group" not in single.index
+
+
+# --- crops ---
+
+
+def test_crops_of_nothing():
+    assert dataset.crops(table(), margin=0.2, size=32).shape == (0, 32, 32, 3)
+
+
+def test_crops_are_the_one_crop_in_the_order_of_the_table(tmp_path):
+    a, b = photo(tmp_path / "a.jpg", seed=1), photo(tmp_path / "b.jpg", seed=2)
+    spots = [(a, 0), (b, 10), (a, 30)]
+    rows = table(*({"image": i, "x1": x, "x2": x + 24, "y1": 8, "y2": 40} for i, x in spots))
+    cut = dataset.crops(rows, margin=0.25, size=48)
+    want = [boxes.crop(images.read(i), np.array([x, 8, x + 24, 40]), margin=0.25, size=48) for i, x in spots]
+    assert cut.dtype == np.uint8 and np.array_equal(cut, np.stack(want))
+
+
+def test_crops_of_a_large_photo_are_decoded_small_and_look_the_same(tmp_path):
+    image = photo(tmp_path / "a.png", size=(1600, 1200))
+    rows = table({"image": image, "x1": 200, "x2": 1200, "y1": 100, "y2": 1100})
+    cut = dataset.crops(rows, margin=0.1, size=32)[0].astype(float)
+    whole = boxes.crop(images.read(image), rows[["x1", "y1", "x2", "y2"]].to_numpy()[0], margin=0.1, size=32)
+    assert np.abs(cut - whole).mean() < 4
+
+
+def test_crops_are_kept_until_the_content_changes(tmp_path):
+    rows = table({"image": photo(tmp_path / "a.jpg")})
+    first = dataset.crops(rows, margin=0.1, size=16, cache=tmp_path / "cache")
+    assert np.array_equal(dataset.crops(rows, margin=0.1, size=16, cache=tmp_path / "cache"), first)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    photo(tmp_path / "a.jpg", seed=5)
+    assert not np.array_equal(dataset.crops(rows, margin=0.1, size=16, cache=tmp_path / "cache"), first)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_crops_name_the_image_that_cannot_be_read(tmp_path):
+    (tmp_path / "bad.jpg").write_text("no picture")
+    with pytest.raises(ValueError, match=r"bad\.jpg"):
+        dataset.crops(table({"image": str(tmp_path / "bad.jpg")}), margin=0.1, size=16)
+
+
+# --- files ---
+
+
+def test_table_round_trip(tmp_path):
+    rows = dataset.group(table({"image": "a.jpg"}, {"image": "b.jpg", "label": "without_mask"}))
+    assert dataset.read(dataset.write(rows, tmp_path / "faces.parquet"))["group"].tolist() == rows["group"].tolist()
+    with pytest.raises(FileNotFoundError, match="notebook 03"):
+        dataset.read(tmp_path / "none.parquet")
