@@ -8,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from . import images
+from . import files
 
 __all__ = ["ASSETS", "Asset", "AssetMissing", "find", "have", "landmarks_68", "model", "models", "offline"]
 
@@ -177,7 +177,7 @@ def _folders() -> list[Path]:
 
 
 def _is_right(asset: Asset, path: Path) -> bool:
-    return not asset.sha256 or (path.stat().st_size == asset.bytes and images.sha256(path) == asset.sha256)
+    return not asset.sha256 or (path.stat().st_size == asset.bytes and files.sha256(path) == asset.sha256)
 
 
 def _download(asset: Asset, url: str) -> Path:
@@ -186,7 +186,7 @@ def _download(asset: Asset, url: str) -> Path:
     request = urllib.request.Request(url, headers={"User-Agent": "face-mask-workbench"})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         content = answer.read(asset.bytes * 2 + 1_000_000)
-    if asset.sha256 and images.sha256(content) != asset.sha256:
-        found = images.sha256(content)
+    if asset.sha256 and files.sha256(content) != asset.sha256:
+        found = files.sha256(content)
         raise ValueError(f"{len(content)} bytes with SHA-256 {found[:12]}…, expected {asset.sha256[:12]}…")
-    return images.write(target, content)
+    return files.write(target, content)

@@ -1,10 +1,8 @@
 """Any file → an upright RGB image, and back, without surprises."""
 
-import hashlib
 import io
 import os
 import re
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -12,7 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from . import files
 from .batch import Skip
+from .files import sha256
 
 __all__ = ["SUFFIXES", "UnreadableImage", "encode", "find", "read", "resize", "sha256", "sharpness", "size", "write"]
 
@@ -115,22 +115,9 @@ def encode(rgb: np.ndarray, suffix: str = ".jpg", *, quality: int = 92) -> bytes
 
 def write(path: str | Path, content: np.ndarray | bytes | str, *, quality: int = 92) -> Path:
     """Write an image (or ready bytes, or text) so that the file is there whole or not at all. Returns the path."""
-    path = Path(path)
     if isinstance(content, np.ndarray):
-        content = encode(content, path.suffix.lower() or ".jpg", quality=quality)
-    elif isinstance(content, str):
-        content = content.encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return path
+        content = encode(content, Path(path).suffix.lower() or ".jpg", quality=quality)
+    return files.write(path, content)
 
 
 def find(folder: str | Path) -> list[Path]:
@@ -147,14 +134,6 @@ def find(folder: str | Path) -> list[Path]:
             for t in re.split(r"(\d+)", str(p.relative_to(folder)).lower())
         ],
     )
-
-
-def sha256(source: str | Path | bytes) -> str:
-    """SHA-256 of a file's bytes, as 64 hex digits: the name that every image goes by."""
-    if isinstance(source, bytes):
-        return hashlib.sha256(source).hexdigest()
-    with Path(source).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sharpness(rgb: np.ndarray, *, side: int = 224) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import images
+from . import files
 from .manifest import Manifest
 
 __all__ = ["Workspace", "for_photos"]
@@ -64,7 +64,7 @@ class Workspace:
         """Keep a step's figures for the summary at the end of `make run`; returns them."""
         summary = self.summary()
         summary[step] = figures
-        images.write(self.root / "summary.json", json.dumps(summary, indent=1, default=_plain))
+        files.write(self.root / "summary.json", json.dumps(summary, indent=1, default=_plain))
         return figures
 
     def summary(self) -> dict[str, Any]:
@@ -81,4 +81,4 @@ def for_photos(folder: str | Path, *, data: str | Path = "data") -> Workspace:
     """The workspace of a person's folder of photos: below data, by the folder's name and a hash of its full path."""
     folder = Path(folder).resolve()
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name).strip("-.") or "photos"
-    return Workspace(Path(data) / f"{name}-{images.sha256(str(folder).encode())[:6]}")
+    return Workspace(Path(data) / f"{name}-{files.sha256(str(folder).encode())[:6]}")

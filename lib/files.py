@@ -1,0 +1,32 @@
+"""Files written whole or not at all, and named by their content."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+__all__ = ["sha256", "write"]
+
+
+def sha256(source: str | Path | bytes) -> str:
+    """SHA-256 of a file's bytes, as 64 hex digits: the name that every image goes by."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).hexdigest()
+    with Path(source).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(path: str | Path, content: bytes | str) -> Path:
+    """Write bytes or UTF-8 text so that the file is there whole or not at all, whatever kills us. Returns the path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,168 @@
+"""The notebooks, run in order with nobody there: what `make run` and `make notebooks` do."""
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import assets, files, images, workspace
+from .workspace import Workspace
+
+__all__ = ["NotebookFailed", "ROOT", "execute", "keep_outputs", "story", "workspace_for"]
+
+ROOT = Path(__file__).parent.parent
+PARAMETERS = ("WORK", "DATA", "QUICK")
+_SILENT = "--IPKernelApp.log_level=40"
+
+
+class NotebookFailed(RuntimeError):
+    """A notebook ended with an error: its name, the cell, the error's own words, and where the executed copy lies."""
+
+
+def story(folder: Path | None = None, *, numbers: str = "12345") -> list[Path]:
+    """The numbered notebooks, in order. Raises FileNotFoundError where there are none."""
+    folder = folder or ROOT / "notebooks"
+    found = sorted(p for p in folder.glob("0*-*.ipynb") if p.name[1] in numbers)
+    if not found:
+        raise FileNotFoundError(f"notebooks: none in {folder}; run this in a checkout of the workbench")
+    return found
+
+
+def workspace_for(data: str | Path | None) -> Workspace:
+    """Where a run on a folder of photos (or on the sample, for None) keeps what it makes."""
+    if not data:
+        return Workspace(ROOT / "data" / "sample")
+    folder = Path(data).resolve()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"DATA: {folder} is no folder; give a folder of photos")
+    if not images.find(folder):
+        raise ValueError(
+            f"DATA: {folder} holds no images ({', '.join(sorted(images.SUFFIXES))}); give a folder of photos"
+        )
+    return workspace.for_photos(folder, data=ROOT / "data")
+
+
+def execute(
+    work: Workspace,
+    *,
+    data: str | Path | None = None,
+    quick: bool = False,
+    out: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
+    """Run the story on a workspace; the executed copies (.ipynb and .html) in `out`.
+
+    A notebook is run again only when it, its parameters, our code, the photos, the models or a step before it changed
+    since it last ended well. say: called with a line of progress before and after each. Raises NotebookFailed.
+    """
+    out = out or ROOT / "build" / "notebooks" / work.root.name
+    parameters = dict(
+        zip(PARAMETERS, (str(work.root.resolve()), str(Path(data).resolve()) if data else "", quick), strict=True)
+    )
+    ledger_path = out / "done.json"
+    ledger = json.loads(ledger_path.read_text()) if ledger_path.is_file() else {}
+    state, made = _state(data), []
+    for notebook in story():
+        copy = out / notebook.name
+        state = _digest(state, _source(notebook), json.dumps(parameters))
+        if ledger.get(notebook.name) == state and copy.is_file() and notebook.stem in work.summary():
+            say(f"{notebook.stem:<28} done before, nothing changed")
+        else:
+            seconds = _run_one(notebook, copy, parameters, say=say)
+            ledger[notebook.name] = state
+            files.write(ledger_path, json.dumps(ledger, indent=1))
+            say(f"{notebook.stem:<28} {seconds:5.0f} s")
+        made.append(copy)
+    return made
+
+
+def _run_one(notebook: Path, copy: Path, parameters: dict[str, Any], *, say: Callable[[str], None]) -> float:
+    import papermill
+
+    started = time.monotonic()
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    say(f"{notebook.stem:<28} …")
+    for name in ("papermill", "papermill.translators", "traitlets"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        papermill.execute_notebook(
+            notebook, copy, parameters, kernel_name="python3", cwd=notebook.parent, progress_bar=False,
+            extra_arguments=[_SILENT],
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as trouble:
+        raise NotebookFailed(
+            f"{notebook.name}, cell {trouble.exec_count}: {trouble.ename}: {trouble.evalue}\n  the whole of it: {copy}"
+        ) from None
+    finally:
+        if copy.is_file():
+            _write_html(copy)
+    return time.monotonic() - started
+
+
+def _write_html(notebook: Path) -> Path:
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.read(notebook, 4))
+    return files.write(notebook.with_suffix(".html"), html)
+
+
+def keep_outputs(*, build: Path | None = None, say: Callable[[str], None] = lambda line: None) -> list[Path]:
+    """Run the notebooks on the sample in a fresh folder and keep their outputs in the committed notebooks.
+
+    Paths of this machine, warnings and times of execution are taken out. Raises NotebookFailed or, for a notebook
+    that came out over a megabyte, ValueError.
+    """
+    import nbformat
+
+    build = build or ROOT / "build" / "committed"
+    shutil.rmtree(build, ignore_errors=True)
+    shutil.copytree(ROOT / "notebooks", build / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    kept = []
+    for notebook in story(build / "notebooks", numbers="123456"):
+        copy = build / "executed" / notebook.name
+        say(f"{notebook.stem:<28} {_run_one(notebook, copy, {}, say=say):5.0f} s")
+        content = nbformat.read(copy, 4)
+        _clean(content)
+        text = nbformat.writes(content).replace(str(build.resolve()) + "/", "").replace(str(ROOT) + "/", "")
+        if len(text) > 1_048_576:
+            raise ValueError(
+                f"{notebook.name}: {len(text) / 1e6:.1f} MB with its outputs; smaller pictures (at most 1 MB)"
+            )
+        kept.append(files.write(ROOT / "notebooks" / notebook.name, text + "\n"))
+    return kept
+
+
+def _clean(notebook: Any) -> None:
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        for key in ("papermill", "execution"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+
+
+def _source(notebook: Path) -> str:
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return json.dumps([[c["cell_type"], c["source"]] for c in cells])
+
+
+def _state(data: str | Path | None) -> str:
+    """A digest of what every notebook depends on: our code, the models that ship, the weights, the photos."""
+    code = sorted(p for p in (ROOT / "lib").rglob("*") if p.suffix in (".py", ".js", ".css", ".html"))
+    parts = [files.sha256(p) for p in [*code, *sorted(assets.models().glob("*.json"))]]
+    parts += [f"{name} {assets.have(name)}" for name in sorted(assets.ASSETS)]
+    if data:
+        found = (p for p in sorted(Path(data).rglob("*")) if p.is_file())
+        parts += [f"{p} {(stat := p.stat()).st_size} {stat.st_mtime_ns}" for p in found]
+    return _digest(*parts)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

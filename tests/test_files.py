@@ -1,0 +1,24 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from lib import files
+
+
+def test_a_name_is_the_content(tmp_path: Path) -> None:
+    path = files.write(tmp_path / "deep/er/a.txt", "grüße")
+    assert path.read_text(encoding="utf-8") == "grüße"
+    assert files.sha256(path) == files.sha256("grüße".encode()) == hashlib.sha256("grüße".encode()).hexdigest()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = files.write(tmp_path / "a.txt", b"old")
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.write(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and path.read_bytes() == b"old"
