@@ -153,7 +153,7 @@ def landmarks_68() -> Path:
 def models() -> Path:
     """Folder of the models that ship with us: `models/` of the checkout, or its copy in an installed package."""
     here = Path(__file__).parent
-    return next((p for p in (here.parent / "models", here / "shipped") if p.is_dir()), here.parent / "models")
+    return here / "shipped" if (here / "shipped").is_dir() else here.parent / "models"
 
 
 def model(name: str | Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 from . import assets, files, images, workspace
 from .workspace import Workspace
 
-__all__ = ["NotebookFailed", "ROOT", "execute", "keep_outputs", "story", "workspace_for"]
+__all__ = ["NotebookFailed", "ROOT", "execute", "keep_outputs", "story", "summary", "workspace_for"]
 
 ROOT = Path(__file__).parent.parent
 PARAMETERS = ("WORK", "DATA", "QUICK")
@@ -109,6 +109,45 @@ def _write_html(notebook: Path) -> Path:
 
     html, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.read(notebook, 4))
     return files.write(notebook.with_suffix(".html"), html)
+
+
+def summary(work: Workspace, *, copies: Path | None = None) -> str:
+    """What came out of a run, for a person: figures of every step, where the results lie, what to type next."""
+    steps = work.summary()
+    lines = ["", "What came out"]
+    for stem, figures in sorted(steps.items()):
+        lines.append(f"  {stem}")
+        lines += [f"    {name.replace('_', ' '):<24} {_shown(value)}" for name, value in figures.items()]
+    copies = copies or ROOT / "build" / "notebooks" / work.root.name
+    lines += [
+        "",
+        "Where to look",
+        f"  notebooks as run         {_here(copies)}/*.html",
+        f"  everything made          {_here(work.root)}/",
+        "",
+        "What to type next",
+        "  make lab                                  the notebooks in JupyterLab, the camera cell in 05",
+        "  .venv/bin/python -m lib detect PHOTO      the shipped model on your own photo, folder, video or camera 0",
+        "  make run DATA=path/to/photos              the same workflow on your own photos",
+    ]
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, list):
+        return " to ".join(_shown(v) for v in value) if len(value) == 2 else ", ".join(_shown(v) for v in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
+    if isinstance(value, str) and Path(value).is_absolute():
+        return _here(Path(value))
+    return str(value)
+
+
+def _here(path: Path) -> str:
+    path = path.resolve()
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def keep_outputs(*, build: Path | None = None, say: Callable[[str], None] = lambda line: None) -> list[Path]:

@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from lib import images, run
+from lib.workspace import Workspace
+
+HEAD = "from lib.workspace import Workspace\n"
+
+
+def notebook(path: Path, *cells: str) -> Path:
+    """A notebook whose first cell is the parameters cell."""
+    first = nbformat.v4.new_code_cell('WORK = "../data/sample"\nDATA = ""\nQUICK = False')
+    first.metadata["tags"] = ["parameters"]
+    content = nbformat.v4.new_notebook(cells=[first, *map(nbformat.v4.new_code_cell, cells)])
+    content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(content, path)
+    return path
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a story of two short notebooks."""
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    notebook(tmp_path / "notebooks/01-first.ipynb", HEAD + 'Workspace(WORK).note("01-first", images=3, share=0.5)')
+    notebook(
+        tmp_path / "notebooks/02-second.ipynb", HEAD + 'Workspace(WORK).note("02-second", where=WORK)\nprint(QUICK)'
+    )
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_story_runs_in_order_once_and_only_what_changed_again(checkout: Path) -> None:
+    work, said = Workspace(checkout / "data/sample"), []
+    copies = run.execute(work, quick=True, say=said.append)
+    assert [c.name for c in copies] == ["01-first.ipynb", "02-second.ipynb"]
+    assert all(c.with_suffix(".html").stat().st_size > 1000 for c in copies)
+    assert list(work.summary()) == ["01-first", "02-second"] and len(said) == 4
+    assert "True" in copies[1].read_text()
+
+    said.clear()
+    run.execute(work, quick=True, say=said.append)
+    assert all("done before" in line for line in said)
+
+    notebook(checkout / "notebooks/02-second.ipynb", HEAD + 'Workspace(WORK).note("02-second", again=1)')
+    said.clear()
+    run.execute(work, quick=True, say=said.append)
+    assert "done before" in said[0] and "done before" not in said[1] and work.summary()["02-second"] == {"again": 1}
+    assert "share                    0.500" in run.summary(work) and "make lab" in run.summary(work)
+
+
+@pytest.mark.slow
+def test_a_failing_notebook_is_named_with_its_cell_and_its_words(checkout: Path) -> None:
+    notebook(checkout / "notebooks/01-first.ipynb", "1 + 1", 'raise ValueError("no photos in there")')
+    with pytest.raises(run.NotebookFailed, match=r"01-first\.ipynb, cell \d: ValueError: no photos in there"):
+        run.execute(Workspace(checkout / "data/sample"))
+    copy = checkout / "build/notebooks/sample/01-first.ipynb"
+    assert "no photos in there" in copy.read_text() and copy.with_suffix(".html").is_file()
+
+
+@pytest.mark.slow
+def test_kept_outputs_hold_no_path_of_this_machine(checkout: Path) -> None:
+    notebook(
+        checkout / "notebooks/02-second.ipynb", "import os\nos.getcwd()", "import sys\nprint('oops', file=sys.stderr)"
+    )
+    run.keep_outputs()
+    for path in (checkout / "notebooks").glob("*.ipynb"):
+        text = path.read_text()
+        assert str(checkout) not in text and "oops" not in text.replace("print('oops'", "") and "injected" not in text
+        assert "papermill" not in json.loads(text)["metadata"]
+    assert not (checkout / "data").exists(), "keeping outputs must not touch the user's workspaces"
+
+
+def test_an_empty_story_and_an_odd_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    with pytest.raises(FileNotFoundError, match="run this in a checkout"):
+        run.story()
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        run.workspace_for(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="holds no images"):
+        run.workspace_for(tmp_path / "empty")
+    images.write(tmp_path / "mine/a.jpg", b"x")
+    assert run.workspace_for(tmp_path / "mine").root.parent == tmp_path / "data"
+    assert run.workspace_for("").root == tmp_path / "data/sample"
