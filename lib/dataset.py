@@ -23,6 +23,7 @@ __all__ = ["apart", "crops", "group", "keys", "leaks", "locate", "read", "split"
 
 SPLITS = ("train", "validation", "test")
 BOX = ["x1", "y1", "x2", "y2"]
+FRAMINGS = ("labelled", "found", "whole")  # how a row came by its box
 # File names that tell the person: RMFD's crops, such as 1_0_anhu_0084.
 PERSON_IN_NAME = re.compile(r"^\d+_\d+_(?!copy)([a-z]{3,})_\d+")
 _log = logging.getLogger(__name__)
@@ -60,15 +61,17 @@ def locate(
 ) -> pd.DataFrame:
     """Give every crop of a class folder the box of the face in it, so that all sources are framed by one rule.
 
-    Adds the column framing: 'labelled' (the row had a box smaller than its image), 'found' (the largest, most central
-    face that `find` sees, if need be with a border laid around the crop) or 'whole' (none was found, or find is None).
-    Rows whose image cannot be read are left out and named in `.attrs["skipped"]`.
+    The column framing tells: 'labelled' (somebody's box), 'found' (the largest, most central face that `find` sees, if
+    need be with a border laid around the crop) or 'whole' (none was found, or find is None). Rows that say 'whole', or
+    say nothing and have a box as large as the image, are looked at. Rows whose image cannot be read are left out and
+    named in `.attrs["skipped"]`.
     """
     table = table.reset_index(drop=True)
+    told = table["framing"].fillna("") if "framing" in table else [""] * len(table)
     alone = ~table["image"].duplicated(keep=False)
-    jobs = [
-        (str(i), tuple(b), bool(a)) for i, b, a in zip(table["image"], table[BOX].to_numpy(float), alone, strict=True)
-    ]
+    said = [f if f in FRAMINGS else "alone" if a else "labelled" for f, a in zip(told, alone, strict=True)]
+    xyxy = table[BOX].to_numpy(float)
+    jobs = [(str(i), tuple(b), f) for i, b, f in zip(table["image"], xyxy, said, strict=True)]
     rows, skipped = batch.run(_Locate(find), jobs, executor=executor, progress=progress)
     names = {row["item"]: row["reason"] for row in skipped}
     kept = table[[str(job) not in names for job in jobs]].reset_index(drop=True)
@@ -84,15 +87,15 @@ def locate(
 class _Locate:
     find: Callable[[np.ndarray], Any] | None
 
-    def __call__(self, job: tuple[str, tuple[float, ...], bool]) -> tuple[tuple[float, ...], str]:
-        path, box, alone = job
+    def __call__(self, job: tuple[str, tuple[float, ...], str]) -> tuple[tuple[float, ...], str]:
+        path, box, told = job
         try:
             w, h = images.size(path)
         except FileNotFoundError as trouble:
             raise batch.Skip("file is not there") from trouble
-        whole = not np.isfinite(box).all() or (alone and box[0] <= 0 and box[1] <= 0 and box[2] >= w and box[3] >= h)
-        if not whole:
-            return box, "labelled"
+        fills = box[0] <= 0 and box[1] <= 0 and box[2] >= w and box[3] >= h
+        if told in ("labelled", "found") or (told == "alone" and not fills):
+            return box, "found" if told == "found" else "labelled"
         face = None if self.find is None else _face_in(images.read(path), self.find)
         return ((0.0, 0.0, float(w), float(h)), "whole") if face is None else (tuple(face), "found")
 

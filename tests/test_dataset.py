@@ -52,6 +52,14 @@ def test_locate_keeps_labelled_boxes_and_marks_what_it_cannot_find(tmp_path):
     assert dataset.locate(rows, None)["framing"].tolist() == ["labelled", "whole"]
 
 
+def test_locate_believes_the_framing_that_a_table_tells(tmp_path):
+    image = photo(tmp_path / "a.jpg")
+    box = {"image": image, "x2": 80, "y2": 60}
+    for told, seen in (("labelled", "labelled"), ("found", "found"), ("whole", "found"), ("", "found")):
+        located = dataset.locate(table(box | {"framing": told}), finds((20, 10, 50, 50)))
+        assert located["framing"].tolist() == [seen], told
+
+
 def test_locate_tries_a_tight_crop_again_with_a_border(tmp_path):
     def find(rgb):  # sees nothing in a crop as it is, and a face once there is room around it
         return finds((24 + 10, 18 + 5, 24 + 60, 18 + 55))(rgb) if rgb.shape[1] > 80 else finds()(rgb)
