@@ -1,13 +1,29 @@
-"""Video files that browsers play: frames in, H.264 MP4 out, and back."""
+"""Video files and streams: frames in, H.264 MP4 that browsers play out."""
 
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-__all__ = ["Writer", "frames"]
+__all__ = ["About", "Writer", "about", "frames"]
+
+log = logging.getLogger(__name__)
+
+_CLOCK = 90_000  # ticks a second, as broadcasting counts
+
+
+@dataclass(frozen=True)
+class About:
+    """What a video says of itself: size (w, h) as stored, frames a second, seconds and frames (0 where unknown)."""
+
+    size: tuple[int, int]
+    fps: float
+    seconds: float
+    frames: int
 
 
 class Writer:
@@ -15,16 +31,19 @@ class Writer:
 
     The first frame sets the size (an odd edge loses its last row or column); a later frame of another size is fitted
     into it. The file appears under its name when the writer closes, also when the work inside was interrupted, so that
-    what was written so far can be played. fps: frames a second.
+    what was written so far can be played. fps: frames a second, for frames that bring no time of their own.
     """
 
     def __init__(self, path: str | Path, *, fps: float) -> None:
+        if not fps > 0:
+            raise ValueError(f"fps: must be above 0, got {fps}")
         self.path = Path(path)
         self.count = 0
         self._fps = Fraction(fps).limit_denominator(1001)
         self._part = self.path.with_name(f".part-{self.path.name}")
         self._container: Any = None
         self._stream: Any = None
+        self._first, self._last = 0.0, -1
 
     def __enter__(self) -> "Writer":
         return self
@@ -32,23 +51,28 @@ class Writer:
     def __exit__(self, *trouble: object) -> None:
         self.close()
 
-    def write(self, rgb: np.ndarray) -> None:
-        """Append one frame (h, w, 3)."""
+    def write(self, rgb: np.ndarray, *, seconds: float | None = None) -> None:
+        """Append one frame (h, w, 3); seconds: when it is to be seen, so that an uneven source stays in step."""
         import av
 
         if self._container is None:
             self._open(av, rgb.shape[1] // 2 * 2, rgb.shape[0] // 2 * 2)
+            self._first = seconds or 0.0
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(self._fitted(rgb)), format="rgb24")
-        frame.pts = self.count
+        due = self.count / self._fps if seconds is None else Fraction(seconds - self._first)
+        frame.pts = self._last = max(round(due * _CLOCK), self._last + 1)
+        frame.time_base = Fraction(1, _CLOCK)
         self._container.mux(self._stream.encode(frame))
         self.count += 1
 
     def close(self) -> None:
         """Finish the file and give it its name; nothing is left where no frame was written."""
         if self._container is not None:
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
-            self._container = None
+            container, self._container = self._container, None
+            try:
+                container.mux(self._stream.encode(None))
+            finally:
+                container.close()
             self._part.replace(self.path)
 
     def _open(self, av: Any, width: int, height: int) -> None:
@@ -58,6 +82,7 @@ class Writer:
         self._container = av.open(str(self._part), "w", format="mp4", options={"movflags": "faststart"})
         self._stream = self._container.add_stream("libx264", rate=self._fps)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "yuv420p"
+        self._stream.codec_context.time_base = Fraction(1, _CLOCK)
         self._stream.options = {"crf": "23", "preset": "veryfast"}
 
     def _fitted(self, rgb: np.ndarray) -> np.ndarray:
@@ -74,17 +99,62 @@ class Writer:
         return page
 
 
-def frames(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Every frame of a video file: (seconds from its start, rgb). Raises FileNotFoundError, ValueError when damaged."""
+def about(path: str | Path) -> About:
+    """Read a video file's head. Raises FileNotFoundError, ValueError when it is none."""
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        seconds = float(container.duration or 0) / 1_000_000
+        count = int(stream.frames or round(fps * seconds))
+        return About((int(stream.width), int(stream.height)), fps, seconds, count)
+
+
+def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
+    """Every frame of a video: (seconds from its start, rgb, turned upright as players show it).
+
+    source: a file, a stream's address (with "://"), or an open binary file; timeout: seconds without data from a
+    stream. Damaged parts are left out, with a word in the log. Raises FileNotFoundError, ValueError where nothing at
+    all can be read, or a stream breaks.
+    """
     import av
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"video: {path} does not exist")
+    count = bad = 0
+    with _opened(source, timeout) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        try:
+            for packet in container.demux(stream):
+                try:
+                    for frame in packet.decode():
+                        yield float(frame.time or 0.0), _upright(frame)
+                        count += 1
+                except av.error.InvalidDataError:
+                    bad += 1
+        except av.error.FFmpegError as trouble:
+            if not count or "://" in str(source):
+                raise ValueError(f"video: {source} cannot be read ({trouble})") from None
+            bad += 1
+    if not count:
+        raise ValueError(f"video: {source} has no picture that can be read")
+    if bad:
+        log.warning("video: %s is damaged in %d places, which were left out; %d frames were read", source, bad, count)
+
+
+def _opened(source: Any, timeout: float | None = None) -> Any:
+    import av
+
+    if isinstance(source, str | Path) and "://" not in str(source) and not Path(source).is_file():
+        raise FileNotFoundError(f"video: {source} does not exist")
     try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                raise ValueError(f"video: {path} has no picture in it")
-            for frame in container.decode(video=0):
-                yield float(frame.time or 0.0), frame.to_ndarray(format="rgb24")
-    except av.error.FFmpegError as trouble:
-        raise ValueError(f"video: {path} cannot be read ({trouble})") from None
+        container = av.open(str(source) if isinstance(source, str | Path) else source, timeout=timeout)
+    except (av.error.FFmpegError, OSError) as trouble:
+        raise ValueError(f"video: {source} cannot be read ({trouble})") from None
+    if not container.streams.video:
+        container.close()
+        raise ValueError(f"video: {source} has no picture in it")
+    return container
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """Pixels of a frame, turned as a phone's note on how it was held asks."""
+    return np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90) % 4)

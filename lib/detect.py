@@ -130,7 +130,7 @@ def decide(probabilities: np.ndarray, *, unsure_below: float = 0.0) -> tuple[np.
 
 
 class MaskDetector:
-    """A face finder and a classifier, for any number of threads: rgb (h, w, 3) → sv.Detections, most certain face first as the finder gives them.
+    """A face finder and a classifier, for any number of threads: rgb (h, w, 3) → sv.Detections, in the finder's order.
 
     `class_name` (and class_id) is the answer for people, "unsure" (3) below `unsure_below`; `confidence` the
     probability of the best class. `data` also has probabilities (n, 3) in the order of `classes.NAMES`, and face_score,

@@ -50,3 +50,58 @@ def test_real_clips_decode(shared: Path) -> None:
     for path in sorted((shared / "data/videos").glob("*.mp4"))[:2]:
         seconds, rgb = next(clips.frames(path))
         assert seconds == 0 and rgb.ndim == 3 and rgb.std() > 10
+
+
+def test_frames_keep_the_times_they_bring(tmp_path: Path) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for seconds in (5.0, 5.1, 5.7, 5.7):
+            writer.write(plain(50), seconds=seconds)
+    assert [round(t, 2) for t, _ in clips.frames(tmp_path / "a.mp4")] == [0.0, 0.1, 0.7, 0.7]
+
+
+def test_a_video_says_what_it_is(tmp_path: Path) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=12) as writer:
+        for value in range(6):
+            writer.write(plain(value))
+    said = clips.about(tmp_path / "a.mp4")
+    assert (said.size, said.frames) == ((64, 48), 6) and said.seconds == pytest.approx(0.5, abs=0.1)
+    assert said.fps == pytest.approx(12, rel=0.01)
+
+
+def test_a_hole_in_the_middle_is_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for _ in range(40):
+            writer.write(rng.integers(0, 255, (48, 64, 3), np.uint8))
+    content = bytearray((tmp_path / "a.mp4").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = bytes(3000)
+    (tmp_path / "holed.mp4").write_bytes(content)
+    assert 20 < len(list(clips.frames(tmp_path / "holed.mp4"))) <= 40
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_phone_held_upright_gives_upright_frames(tmp_path: Path, turn: int) -> None:
+    page = np.zeros((64, 96, 3), np.uint8)
+    page[:32, :48] = 255  # the upper left corner as it is stored
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        writer.write(page)
+    content = (tmp_path / "a.mp4").read_bytes()
+    plain_matrix = _matrix(0)
+    assert content.count(plain_matrix) >= 1
+    track = content.index(b"tkhd")
+    at = content.index(plain_matrix, track)
+    (tmp_path / "b.mp4").write_bytes(content[:at] + _matrix(turn) + content[at + 36 :])
+    (_, rgb), *_ = clips.frames(tmp_path / "b.mp4")
+    bright = {0: (0, 0), 90: (0, 1), 180: (1, 1), 270: (1, 0)}[turn]  # turned clockwise, as players do
+    h, w = rgb.shape[0] // 2, rgb.shape[1] // 2
+    means = [[rgb[i * h : i * h + h, j * w : j * w + w].mean() for j in (0, 1)] for i in (0, 1)]
+    assert np.unravel_index(np.argmax(means), (2, 2)) == bright
+    assert rgb.shape[:2] == ((64, 96) if turn % 180 == 0 else (96, 64))
+
+
+def _matrix(turn: int) -> bytes:
+    """The 3 × 3 matrix of an MP4 track header that shows it turned clockwise (ISO 14496-12, 8.3.2)."""
+    a, b, c, d = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[turn]
+    values = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 0x40000000]
+    return b"".join(int(v).to_bytes(4, "big", signed=True) for v in values)

@@ -1,0 +1,248 @@
+"""Watch a source: find, follow, count, draw, write, and say what happened."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from .. import boxes, classes, clips, plots
+from .sources import Frame, Source, open
+from .tracking import Tracker
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import supervision as sv
+
+__all__ = ["Watched", "annotate", "blurred", "counts", "flicker"]
+
+KEPT = 200_000  # answers kept of a source that never ends
+COLUMNS = ("seconds", "frame", "person", "x1", "y1", "x2", "y2", "raw", "shown", "sure")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen of a source.
+
+    faces: one row a face and frame (seconds, frame, person, x1, y1, x2, y2, raw, shown, sure). times: seconds of every
+    frame. stages: milliseconds a frame for each stage. ended: "end", "interrupted", or why it broke off.
+    """
+
+    faces: "pd.DataFrame"
+    times: list[float]
+    stages: dict[str, float]
+    ended: str
+    out: Path | None
+
+
+def annotate(
+    source: Source | str | Path | int,
+    detector: Callable[[np.ndarray], "sv.Detections"],
+    *,
+    out: str | Path | None = None,
+    events: str | Path | None = None,
+    tracker: Tracker | None = None,
+    blur: bool = False,
+    limit: int | None = None,
+    show: bool = False,
+    progress: Callable[[Iterable[Frame]], Iterable[Frame]] | None = None,
+    alarm: Callable[[dict[str, Any]], None] | None = None,
+) -> Watched:
+    """Watch a source to its end, or to `limit` frames: find, follow and count people, and write the annotated clip.
+
+    out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of
+    show). events: a JSONL file of who appeared, changed or left; alarm is called with each of these. blur: make faces
+    unrecognisable in what is written.
+    """
+    opened = source if isinstance(source, Source) else open(source)
+    unsure_below = float(getattr(detector, "unsure_below", 0.6))
+    window = _window(opened) if show else ""
+    watch = _Watch(detector, tracker or Tracker(unsure_below=unsure_below), blur=blur, window=window)
+    writer = clips.Writer(out, fps=opened.fps or 15.0) if out else None
+    told = _Events(events, alarm)
+    ended = "end"
+    try:
+        for frame in progress(opened) if progress else opened:
+            if limit is not None and watch.count >= limit:
+                break
+            picture, people = watch(frame)
+            told(people, frame.seconds)
+            if writer:
+                with watch.stage("encode"):
+                    writer.write(picture, seconds=frame.seconds)
+            if watch.quit:
+                ended = "interrupted"
+                break
+    except KeyboardInterrupt:
+        ended = "interrupted"
+    except (ValueError, OSError) as trouble:
+        if not watch.count:
+            raise
+        ended = str(trouble)
+    finally:
+        opened.close()
+        told.close()
+        if writer:
+            writer.close()
+        if window:
+            cv2.destroyAllWindows()
+    return watch.result(ended, writer.path if writer and writer.count else None)
+
+
+class _Watch:
+    """The work on one frame after another, with its stages timed and its answers kept."""
+
+    def __init__(self, detector: Any, tracker: Tracker, *, blur: bool, window: str) -> None:
+        self.detector, self.tracker, self.blur, self.window = detector, tracker, blur, window
+        self.times: deque[float] = deque(maxlen=KEPT)
+        self.rows: deque[tuple] = deque(maxlen=KEPT)
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.count, self.quit, self._left = 0, False, time.perf_counter()
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._left = time.perf_counter()
+            self.spent[name] += self._left - start
+
+    def __call__(self, frame: Frame) -> tuple[np.ndarray, "sv.Detections"]:
+        self.spent["wait for frame"] += time.perf_counter() - self._left
+        found = self._detect(frame.rgb)
+        with self.stage("track"):
+            people = self.tracker(found, frame.seconds)
+            self._keep(people, frame)
+        with self.stage("draw"):
+            picture = plots.annotate(blurred(frame.rgb, people.xyxy) if self.blur else frame.rgb, people)
+        if self.window:
+            self._show(picture)
+        self.count += 1
+        return picture, people
+
+    def _detect(self, rgb: np.ndarray) -> "sv.Detections":
+        if not hasattr(self.detector, "timed"):
+            with self.stage("detect"):
+                return self.detector(rgb)
+        found, spent = self.detector.timed(rgb)
+        for name, seconds in spent.items():
+            self.spent[name] += seconds
+        return found
+
+    def _keep(self, people: "sv.Detections", frame: Frame) -> None:
+        self.times.append(frame.seconds)
+        columns: Any = (
+            people.xyxy,
+            _numbers(people),
+            people.data["raw_name"],
+            people.data["class_name"],
+            people.confidence,
+        )
+        for box, person, raw, shown, p in zip(*columns, strict=True):
+            box_row = (round(float(v), 1) for v in box)
+            self.rows.append(
+                (frame.seconds, frame.number, int(person), *box_row, str(raw), str(shown), round(float(p), 4))
+            )
+
+    def _show(self, picture: np.ndarray) -> None:
+        cv2.imshow(self.window, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        self.quit = cv2.waitKey(1) & 0xFF in (ord("q"), 27)
+
+    def result(self, ended: str, out: Path | None) -> Watched:
+        import pandas as pd
+
+        faces = pd.DataFrame(list(self.rows), columns=list(COLUMNS))
+        stages = {name: 1000 * seconds / max(1, self.count) for name, seconds in self.spent.items()}
+        return Watched(faces, list(self.times), stages, ended, out)
+
+
+class _Events:
+    """Who appeared, changed or left, written as it happens: one JSON object a line."""
+
+    def __init__(self, path: str | Path | None, alarm: Callable[[dict[str, Any]], None] | None) -> None:
+        self._file = None
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._file = Path(path).open("w", encoding="utf-8")
+        self._alarm = alarm
+        self._known: dict[int, tuple[str, float]] = {}
+
+    def __call__(self, people: "sv.Detections", seconds: float) -> None:
+        for number, name in zip(_numbers(people), people.data["class_name"], strict=True):
+            before = self._known.get(int(number))
+            if before is None or before[0] != name:
+                self._tell("appeared" if before is None else "changed", int(number), seconds, str(name))
+            self._known[int(number)] = str(name), seconds
+        for number, (name, last) in list(self._known.items()):
+            if seconds - last > 1.0:
+                del self._known[number]
+                self._tell("left", number, last, name)
+
+    def _tell(self, what: str, person: int, seconds: float, label: str) -> None:
+        event = {"seconds": round(seconds, 3), "event": what, "person": person, "label": label}
+        if self._file:
+            self._file.write(json.dumps(event) + "\n")
+            self._file.flush()
+        if self._alarm:
+            self._alarm(event)
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+def _numbers(people: "sv.Detections") -> np.ndarray:
+    return people.tracker_id if people.tracker_id is not None else np.zeros(0, int)
+
+
+def _window(source: Source) -> str:
+    """Title of the window, once it is sure that there is a screen (OpenCV would end the process otherwise)."""
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise ValueError("show: there is no screen here (DISPLAY is not set); leave it out and write a file instead")
+    return f"{source.name} - press q to quit"
+
+
+def blurred(rgb: np.ndarray, xyxy: np.ndarray) -> np.ndarray:
+    """A copy of a photo in which the faces (n, 4) are coarse squares that nobody can be recognised by."""
+    picture = rgb.copy()
+    h, w = rgb.shape[:2]
+    for x1, y1, x2, y2 in boxes.widen(xyxy, 0.1, size=(w, h)).round().astype(int):
+        if x2 > x1 and y2 > y1:
+            tiny = cv2.resize(picture[y1:y2, x1:x2], (6, 8), interpolation=cv2.INTER_AREA)
+            picture[y1:y2, x1:x2] = cv2.resize(tiny, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
+    return picture
+
+
+def counts(watched: Watched) -> "pd.DataFrame":
+    """How many people were shown with each label, one row a frame: seconds, the classes, unsure, people."""
+    import pandas as pd
+
+    names = [*classes.NAMES, classes.UNSURE]
+    frames = pd.DataFrame({"seconds": watched.times})
+    table = pd.crosstab(watched.faces["seconds"], watched.faces["shown"]).reindex(columns=names, fill_value=0)
+    table = frames.merge(table, how="left", left_on="seconds", right_index=True).fillna(0)
+    table[names] = table[names].astype(int)
+    table["people"] = table[names].sum(axis=1)
+    return table
+
+
+def flicker(watched: Watched) -> dict[str, int]:
+    """How often a person's label changed from one frame to the next: `before` the vote (raw) and `after` it (shown).
+
+    A real change, a mask put on, counts once in both.
+    """
+    ordered = watched.faces.sort_values(["person", "frame"], kind="stable")
+    same = ordered["person"].eq(ordered["person"].shift())
+    return {
+        when: int((same & ordered[column].ne(ordered[column].shift())).sum())
+        for when, column in (("before", "raw"), ("after", "shown"))
+    }
