@@ -1,0 +1,140 @@
+"""A JupyterLab server on the loopback address and a real Chromium, for the tests of widgets and pages."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running server: its address, its token, and the folder that it shows."""
+
+    url: str
+    token: str
+    root: Path
+
+    def notebook(self, name: str, *cells: str) -> str:
+        """Write a notebook of code cells into the server's folder; its name."""
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, self.root / name)
+        return name
+
+    def ask(self, path: str) -> Any:
+        """An answer of the server's REST interface, None while a kernel starts (it answers 500 then)."""
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"token {self.token}"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as trouble:
+            trouble.close()
+            if trouble.code != 500:
+                raise
+            return None
+
+    def run(self, page: Any, name: str) -> None:
+        """Open a notebook in the page and run all its cells."""
+        page.goto(f"{self.url}/lab/tree/{name}?reset&token={self.token}")
+        page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
+        until(lambda: any(k["execution_state"] == "idle" and k["connections"] for k in self.ask("/api/kernels") or []))
+        page.evaluate(
+            "async () => { await jupyterapp.restored; await jupyterapp.commands.execute('notebook:run-all-cells') }"
+        )
+
+
+def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
+    """Wait for something to become true; what it became."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s in vain")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab of its own: own folder, own settings, no network but the loopback."""
+    pytest.importorskip("jupyterlab")
+    home = tmp_path_factory.mktemp("lab")
+    root = home / "books"
+    root.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(8), root)
+    folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={running.token}", "--allow-root"]
+    command += [f"--ServerApp.root_dir={root}", "--expose-app-in-browser", "--LabApp.news_url=None"]
+    environment = {**os.environ, **folders, "IPYTHONDIR": str(home / "ipython")}
+    with (home / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
+        try:
+            until(lambda: _answers(running))
+            yield running
+        finally:
+            for kernel in running.ask("/api/kernels") or []:
+                _end_kernel(running, kernel["id"])
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _answers(lab: Lab) -> bool:
+    try:
+        return lab.ask("/api") is not None
+    except OSError:
+        return False
+
+
+def _end_kernel(lab: Lab, number: str) -> None:
+    request = urllib.request.Request(
+        f"{lab.url}/api/kernels/{number}", headers={"Authorization": f"token {lab.token}"}, method="DELETE"
+    )
+    urllib.request.urlopen(request, timeout=20).close()
+
+
+@pytest.fixture
+def launch() -> Iterator[Callable[..., Any]]:
+    """A function that starts Chromium with given options and returns a page: launch(*CAMERA, permissions=[...])."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("browser: no chromium here (apt install chromium)")
+    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
+    browsers = []
+
+    def start(*options: str, width: int = 1280, height: int = 900, **context: Any) -> Any:
+        browsers.append(playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *options]))
+        return browsers[-1].new_page(viewport={"width": width, "height": height}, **context)
+
+    yield start
+    for browser in browsers:
+        browser.close()
+    playwright.stop()
+
+
+@pytest.fixture
+def page(launch: Callable[..., Any]) -> Any:
+    """A page in a Chromium of its own, with Chromium's made-up camera."""
+    return launch(*CAMERA)
