@@ -6,6 +6,7 @@ the same four numbers, so nothing is added or taken on the way. What a person sa
 """
 
 import io
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
@@ -32,11 +33,14 @@ __all__ = [
     "owner",
     "read_folder",
     "read_voc",
+    "standing",
     "table",
     "to_detections",
     "voc_path",
     "write_voc",
 ]
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "label", "source", "origin", "group", "parent", "split", "score")
 _NUMBERS = frozenset({"x1", "y1", "x2", "y2", "score", "doubt"})
@@ -247,7 +251,7 @@ def read_voc(path: str | Path, *, image: str | Path | None = None) -> "pd.DataFr
     if voc.problems:
         raise FormatError(path, *voc.problems[0])
     photo = str(image) if image is not None else str(_near(path, voc.filename) or voc.filename or path.stem)
-    rows, problems = _placed(voc, photo, size=voc.size)
+    rows, problems = _placed(voc, size=voc.size)
     if problems:
         raise FormatError(path, *problems[0])
     result = table([{**row, "image": photo, "source": path.parent.name} for row in rows])
@@ -270,7 +274,7 @@ def _near(path: Path, filename: str) -> Path | None:
 
 
 def _placed(
-    voc: _Voc, photo: str, *, size: tuple[int, int] | None, clip: bool = True
+    voc: _Voc, *, size: tuple[int, int] | None, clip: bool = True
 ) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
     """The rows of a file cut off at the photo's edges, and (line, reason) of what that leaves without area."""
     rows, problems = [], []
@@ -381,6 +385,26 @@ def owner(path: str | Path) -> str:
     return voc.origin if alone and voc.origin in ("auto", "artificial") else "manual"
 
 
+def standing(faces: "pd.DataFrame", into: str | Path, *, root: str | Path | None = None) -> "pd.DataFrame":
+    """The table with what a person said meanwhile: faces of photos whose VOC file below `into` is his are read anew.
+
+    A photo that he left without a face loses its rows; a file that cannot be read leaves them, and is logged.
+    """
+    parts: list[dict[str, Any]] = []
+    for photo, rows in faces.groupby("image", sort=False):
+        kept = rows.to_dict("records")
+        path = voc_path(str(photo), into, root=root)
+        if owner(path) == "manual":
+            try:
+                said = read_voc(path, image=str(photo)).to_dict("records")
+                kept = [{**row, "source": rows["source"].iloc[0], "group": rows["group"].iloc[0]} for row in said]
+            except FormatError as trouble:
+                log.warning("labels left as they were: %s", trouble)
+        parts += kept
+    result = table(parts)
+    return table(result.reindex(columns=list(dict.fromkeys([*faces.columns, *result.columns]))))
+
+
 # ── folders ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -484,7 +508,7 @@ class _ReadNote:
         if voc.size is not None and voc.size != size:
             stated, real = f"{voc.size[0]} × {voc.size[1]}", f"{size[0]} × {size[1]}"
             return [], [(0, f"made for another image: size says {stated}, {photo.name} is {real}; not used")]
-        rows, problems = _placed(voc, str(photo), size=size, clip=self.clip)
+        rows, problems = _placed(voc, size=size, clip=self.clip)
         if voc.size is None:
             problems.append((0, "no size stated; the photo's own is used"))
         return [{**row, "image": str(photo)} for row in rows], problems

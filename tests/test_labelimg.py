@@ -1,0 +1,153 @@
+"""The real labelImg, driven by mouse and keys on a virtual display: draw, class, save, zoom, scroll, next, reopen."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib import images, labels, prelabel
+
+TOOLS = ("Xvfb", "xdotool", "openbox")
+
+
+def wait(condition: Callable[[], object], what: str, *, seconds: float = 20) -> object:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := condition():
+            return answer
+        time.sleep(0.05)
+    raise AssertionError(f"waited {seconds} s for {what}")
+
+
+@pytest.fixture
+def display(monkeypatch) -> Iterator[str]:
+    """A virtual screen with a window manager; skipped, and counted, where the programs are not installed."""
+    pytest.importorskip("PyQt5", reason="labelImg: PyQt5 is not installed")
+    pytest.importorskip("labelImg", reason="labelImg is not installed")
+    if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
+        pytest.skip(f"labelImg: needs {', '.join(missing)} (apt install xvfb xdotool openbox)")
+    try:
+        prelabel._need_libraries()
+    except prelabel.NoWindow as trouble:
+        pytest.skip(str(trouble))
+    read, write = os.pipe()
+    screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(screen, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
+    manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    yield os.environ["DISPLAY"]
+    for process in (manager, server):
+        process.terminate()
+        process.wait(10)
+
+
+def keys(*words: object) -> str:
+    return subprocess.run(["xdotool", *map(str, words)], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def drag(start: tuple[int, int], end: tuple[int, int]) -> None:
+    keys("mousemove", *start, "mousedown", 1)
+    for step in range(1, 11):
+        keys("mousemove", *(round(a + (b - a) * step / 10) for a, b in zip(start, end, strict=True)), "sleep", 0.02)
+    keys("mouseup", 1)
+
+
+def open_window(process: subprocess.Popen) -> None:
+    search = ["xdotool", "search", "--onlyvisible", "--pid", str(process.pid), "--name", "labelImg"]
+
+    def window() -> str:
+        assert process.poll() is None, f"labelImg ended with {process.returncode}"
+        return subprocess.run(search, capture_output=True, text=True, check=False).stdout.split("\n")[0]
+
+    number = wait(window, "labelImg's window")
+    keys("windowactivate", "--sync", number)
+    keys("windowsize", "--sync", number, 1200, 800)
+    keys("windowmove", "--sync", number, 10, 20)
+    keys("key", "ctrl+f", "sleep", 0.5)
+
+
+def test_a_box_drawn_in_labelimg_is_saved_and_found_again(tmp_path, display, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    photos, into = tmp_path / "photos", tmp_path / "labels"
+    for name, grey in (("a", 90), ("b", 160)):
+        images.write(photos / f"{name}.jpg", np.full((400, 600, 3), grey, np.uint8))
+    ours = labels.table([dict(image="b.jpg", x1=0, y1=0, x2=60, y2=80, label="with_mask", origin="auto", score=0.9)])
+    labels.write_voc(into / "b.xml", ours, size=(600, 400))
+    process = prelabel.label_img(photos, into=into)
+    try:
+        open_window(process)
+        keys("key", "w", "sleep", 0.2)
+        drag((420, 300), (620, 520))
+        keys("sleep", 0.4, "type", "without_mask")
+        keys("sleep", 0.2, "key", "Return", "sleep", 0.2, "key", "Return", "sleep", 0.2, "key", "ctrl+s")
+        wait((into / "a.xml").is_file, "the saved file")
+        drawn = wait(lambda: labels.read_voc(into / "a.xml").to_dict("records"), "a box in it")[0]
+        assert drawn["label"] == "without_mask" and drawn["origin"] == "manual"
+        assert drawn["x2"] - drawn["x1"] > 50 and drawn["y2"] - drawn["y1"] > 50
+        assert labels.owner(into / "a.xml") == "manual"
+
+        keys("mousemove", 600, 450)
+        for button in (4, 5, 5):  # wheel, then zoom
+            keys("click", button, "keydown", "ctrl", "click", button, "keyup", "ctrl", "sleep", 0.1)
+        keys("key", "ctrl+plus", "sleep", 0.1, "key", "ctrl+plus", "sleep", 0.2, "key", "ctrl+shift+p", "sleep", 0.2)
+        drag((500, 600), (400, 500))  # pan, with the labels shown
+        assert process.poll() is None
+
+        keys("key", "d", "sleep", 0.5)  # the next photo holds the machine's box; an untouched file stays
+        before = (into / "b.xml").read_bytes()
+        assert labels.owner(into / "b.xml") == "auto"
+        keys("key", "a", "sleep", 0.5, "key", "space", "sleep", 0.5)  # back to the first, "verified": saved once more
+        assert labels.read_voc(into / "a.xml").attrs["verified"]
+        again = labels.read_voc(into / "a.xml").to_dict("records")
+        assert [(r["x1"], r["y1"], r["x2"], r["y2"]) for r in again] == [
+            (drawn["x1"], drawn["y1"], drawn["x2"], drawn["y2"])
+        ]
+        assert (into / "b.xml").read_bytes() == before
+        keys("key", "d", "sleep", 0.5, "key", "space", "sleep", 0.5)  # saved by a person: now it is his, box for box
+        his = labels.read_voc(into / "b.xml").iloc[0]
+        assert labels.owner(into / "b.xml") == "manual" and his["label"] == "with_mask"
+        assert [his[c] for c in ("x1", "y1", "x2", "y2")] == [0, 0, 60, 80]
+        assert process.poll() is None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+
+
+def test_an_image_region_is_drawn_in_opencvs_window(tmp_path, display):
+    photo = images.write(tmp_path / "a.jpg", np.full((400, 600, 3), 120, np.uint8))
+    pen = subprocess.Popen(["bash", "-c", PEN], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        table = prelabel.roi(photo, label="no mask", into=tmp_path)
+    finally:
+        pen.terminate()
+        pen.wait(10)
+    assert list(table["label"]) == ["without_mask"] and list(table["origin"]) == ["manual"]
+    x1, y1, x2, y2 = table.loc[0, ["x1", "y1", "x2", "y2"]]
+    assert x2 - x1 == pytest.approx(120, abs=6) and y2 - y1 == pytest.approx(90, abs=6)
+    assert labels.owner(tmp_path / "a.xml") == "manual"
+
+
+PEN = """
+window=$(xdotool search --sync --onlyvisible --name 'Drag a box')
+sleep 0.5; xdotool windowactivate --sync $window; xdotool mousemove --window $window 200 180 mousedown 1
+for i in 1 2 3 4 5 6; do xdotool mousemove_relative 20 15; sleep 0.05; done
+xdotool mouseup 1; sleep 0.3; xdotool key space; sleep 0.3; xdotool key Escape
+"""
+
+
+def test_the_launcher_leaves_the_installed_package_as_it_is():
+    import libs.canvas
+
+    source = Path(libs.canvas.__file__).read_text(encoding="utf-8")
+    assert "scrollRequest = pyqtSignal(int, int)" in source
