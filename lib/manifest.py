@@ -4,10 +4,12 @@ An image goes by the SHA-256 of its bytes. Every append is a transaction of a wr
 most the image in flight. Nothing is ever deleted but by a person's own `forget`.
 """
 
+import contextlib
 import json
 import sqlite3
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +36,16 @@ CREATE TABLE IF NOT EXISTS decisions (
     id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, step TEXT NOT NULL, kept INTEGER NOT NULL, reason TEXT NOT NULL,
     time REAL NOT NULL, undone REAL);
 CREATE INDEX IF NOT EXISTS decisions_by_image ON decisions (sha256);
+CREATE INDEX IF NOT EXISTS sources_by_url ON sources (url);
+CREATE INDEX IF NOT EXISTS attempts_by_url ON attempts (url);
+"""
+_KEPT = """
+SELECT images.*,
+       CASE WHEN COUNT(DISTINCT NULLIF(sources.label, '')) = 1 THEN MAX(sources.label) ELSE '' END AS label
+FROM images LEFT JOIN sources USING (sha256)
+WHERE sha256 NOT IN (SELECT sha256 FROM decisions WHERE undone IS NULL AND NOT kept)
+  AND sha256 NOT IN (SELECT child FROM derivations)
+GROUP BY sha256 ORDER BY images.rowid
 """
 
 
@@ -41,13 +53,15 @@ class Manifest:
     """The tables of one workspace: images, sources, attempts, derivations, decisions.
 
     `file` is relative to the manifest's folder where the image lies inside it, else absolute (a person's own photo
-    that stays where it is). Times are seconds since 1970. Usable as a context manager, and from several processes.
+    that stays where it is). Times are seconds since 1970. Usable as a context manager, from several threads, and from
+    several processes.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        self._lock, self._depth = threading.RLock(), 0
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
@@ -61,6 +75,22 @@ class Manifest:
     def close(self) -> None:
         """Close the file; a closed manifest answers nothing."""
         self._database.close()
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Make several appends one transaction: all of them are kept, or, after an error or a kill, none."""
+        with self._lock:
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._database.rollback()
+                raise
+            else:
+                if self._depth == 1:
+                    self._database.commit()
+            finally:
+                self._depth -= 1
 
     def add_image(self, sha256: str, file: str | Path, *, bytes: int, width: int, height: int) -> bool:
         """Remember an image; whether it was new. A known one keeps its first file name."""
@@ -85,7 +115,11 @@ class Manifest:
         return self._write(f"INSERT OR IGNORE INTO sources VALUES ({', '.join('?' * len(row))})", [row]) > 0
 
     def add_attempt(self, url: str, outcome: str, *, query: str = "", engine: str = "", reason: str = "") -> None:
-        """Remember what became of one result of a search: parsed, downloaded, known or refused, and why."""
+        """Remember what became of one result of a search, and why.
+
+        outcome: downloaded, known (the address or the bytes were here already), unreadable (bytes came, but no whole
+        image), refused (by our rules or at the owner's wish), failed (no answer, or an error instead of an image).
+        """
         self._write(
             "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?)", [(url, query, engine, outcome, reason, time.time())]
         )
@@ -100,7 +134,7 @@ class Manifest:
     def decide(self, step: str, decisions: Iterable[tuple[str, bool, str]]) -> None:
         """Keep or set aside images: rows of (sha256, kept, reason). Earlier decisions of the same step are undone."""
         now, decisions = time.time(), list(decisions)
-        with self._database:
+        with self.together():
             self._database.executemany(
                 "UPDATE decisions SET undone = ? WHERE step = ? AND sha256 = ? AND undone IS NULL",
                 [(now, step, sha256) for sha256, _, _ in decisions],
@@ -121,11 +155,36 @@ class Manifest:
         """One of the tables as a DataFrame, in the order of writing."""
         import pandas as pd
 
-        if table not in ("images", "sources", "attempts", "derivations", "decisions"):
-            raise ValueError(
-                f"manifest: no table {table!r}; there are images, sources, attempts, derivations, decisions"
-            )
-        return pd.read_sql_query(f"SELECT * FROM {table} ORDER BY rowid", self._database)
+        if table not in _TABLES:
+            raise ValueError(f"manifest: no table {table!r}; there are {', '.join(_TABLES)}")
+        with self._lock:
+            return pd.read_sql_query(f"SELECT * FROM {table} ORDER BY rowid", self._database)
+
+    def standing(self, step: str | None = None) -> "pd.DataFrame":
+        """The decisions that were not undone, of one step or of all: sha256, step, kept, reason, time."""
+        import pandas as pd
+
+        only, values = ("AND step = ?", [step]) if step else ("", [])
+        query = f"SELECT sha256, step, kept, reason, time FROM decisions WHERE undone IS NULL {only} ORDER BY id"
+        with self._lock:
+            rows = pd.read_sql_query(query, self._database, params=values)
+        return rows.assign(kept=rows["kept"].astype(bool))
+
+    def seen(self, url: str) -> str | None:
+        """SHA-256 of the image that an address gave before, or None."""
+        found = self._one(
+            "SELECT sha256 FROM sources JOIN images USING (sha256) WHERE url = ? ORDER BY sources.rowid DESC", url
+        )
+        return None if found is None else str(found[0])
+
+    def holds(self, sha256: str) -> Path | None:
+        """Path of an image that is remembered, or None."""
+        found = self._one("SELECT file FROM images WHERE sha256 = ?", sha256)
+        return None if found is None else self.file(found[0])
+
+    def last_attempt(self, url: str) -> tuple[str, str] | None:
+        """(outcome, reason) of the latest attempt on an address, or None."""
+        return self._one("SELECT outcome, reason FROM attempts WHERE url = ? ORDER BY rowid DESC", url)
 
     def kept(self) -> "pd.DataFrame":
         """The images that no standing decision sets aside and that were not made of others, with their promised label.
@@ -134,16 +193,8 @@ class Manifest:
         """
         import pandas as pd
 
-        rows = pd.read_sql_query(
-            """
-            SELECT images.*, CASE WHEN COUNT(DISTINCT NULLIF(sources.label, '')) = 1
-                             THEN MAX(sources.label) ELSE '' END AS label
-            FROM images LEFT JOIN sources USING (sha256)
-            WHERE sha256 NOT IN (SELECT sha256 FROM decisions WHERE undone IS NULL AND NOT kept)
-              AND sha256 NOT IN (SELECT child FROM derivations)
-            GROUP BY sha256 ORDER BY images.rowid""",
-            self._database,
-        )
+        with self._lock:
+            rows = pd.read_sql_query(_KEPT, self._database)
         rows["path"] = [str(self.file(f)) for f in rows["file"]]
         return rows
 
@@ -156,5 +207,9 @@ class Manifest:
         return file.relative_to(home).as_posix() if file.is_relative_to(home) else str(file)
 
     def _write(self, statement: str, rows: list[tuple]) -> int:
-        with self._database:
+        with self.together():
             return self._database.executemany(statement, rows).rowcount
+
+    def _one(self, query: str, value: str) -> tuple | None:
+        with self._lock:
+            return self._database.execute(query + " LIMIT 1", (value,)).fetchone()

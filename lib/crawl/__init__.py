@@ -1,0 +1,154 @@
+"""From a search phrase, a site, a list of addresses or a folder to raw files with a memory.
+
+Every image is named by the hash of its content; the manifest keeps where it was seen and what became of every result.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..workspace import Workspace
+from .folder import take_in
+from .limits import Limits
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .harvest import Job
+
+__all__ = ["ENGINES", "Limits", "NothingParsed", "crawl", "crawl_all", "take_in"]
+
+ENGINES = ("bing", "google", "baidu", "flickr", "gallery", "site", "urls")
+LICENCES = ("creativecommons", "publicdomain", "commercial", "noncommercial")
+_LANGUAGES, _FILTERS = ("bing", "google"), ("bing", "google", "flickr")  # engines that know such a filter
+_COLUMNS = ["engine", "query", "label", "pages", "parsed", "downloaded", "known", "refused", "left", "why"]
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+
+
+class NothingParsed(RuntimeError):
+    """An engine's pages gave not one result; `.engine`, `.query` and `.remarks` (one a page) tell what came instead."""
+
+    def __init__(self, engine: str, query: str, remarks: Sequence[str]) -> None:
+        self.engine, self.query, self.remarks = engine, query, list(remarks)
+        came = "; ".join(dict.fromkeys(remarks)) or "no page at all"
+        super().__init__(
+            f"{engine}: no result for {query!r} ({came}). {_advice(engine, came)} Or try another engine "
+            f"({', '.join(e for e in ENGINES[:4] if e != engine)}), a list of addresses (engine='urls'), or take in a "
+            f"folder of photos (crawl.take_in)"
+        )
+
+
+def crawl(
+    query: str | Path | Sequence[str],
+    *,
+    engine: str = "bing",
+    label: str = "",
+    limit: int = 100,
+    into: Workspace,
+    address: str | None = None,
+    allow_private: bool = False,
+    language: str | None = None,
+    licence: str | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> "pd.DataFrame":
+    """Bring up to limit images into a workspace; a report of one row: what was parsed, downloaded, known, refused, why.
+
+    query: a phrase; for engine "site" an address to start from, for "urls" a list of addresses or a text file with
+    one a line. label: the class that the query promises. What is here already counts towards limit and is not fetched
+    again; its new source is remembered. address: another results page than the engine's own (for "gallery" its only
+    one). Private and loopback addresses are refused as image sources, but for a gallery's own host, unless
+    allow_private. licence: one of LICENCES. progress: a wrapper such as `tqdm`.
+    Raises NothingParsed, and ValueError for an option that the engine does not know.
+    """
+    _check(engine, limit, language, licence)
+    from . import engines, harvest
+
+    listed = _listed(query) if engine == "urls" else ()
+    text = "" if engine == "urls" else str(query)
+    named = address or (text if engine == "site" else None)
+    job = harvest.Job(
+        engine=engine,
+        wanted=engines.Wanted(text, address, language, licence, listed),
+        label=label,
+        limit=limit,
+        limits=limits or Limits(),
+        private=allow_private,
+        allow=harvest.netloc(named),
+    )
+    with contextlib.closing(harvest.Harvest(job, engines.ENGINES[engine], into=into).run()) as run:
+        for _ in run if progress is None else progress(run):
+            pass
+    if not job.counts["parsed"]:
+        raise NothingParsed(engine, text or "the list", job.pages)
+    return _report([job])
+
+
+def crawl_all(
+    queries: Mapping[str, Sequence[str]], *, engines: Sequence[str] = ("bing",), into: Workspace, **options: Any
+) -> "pd.DataFrame":
+    """Ask several engines for several phrases of each class: {"with_mask": ["person wearing a mask", …], …}.
+
+    A report row for each engine and phrase; limit and the other options of `crawl` hold for each. An engine that
+    parsed nothing is a row that says so; only when all of them did, NothingParsed is raised.
+    """
+    import pandas as pd
+
+    reports, nothing = [], []
+    for label, phrases in queries.items():
+        for query in phrases:
+            for engine in engines:
+                try:
+                    reports.append(crawl(query, engine=engine, label=label, into=into, **options))
+                except NothingParsed as trouble:
+                    nothing.append(trouble)
+                    row = {"engine": engine, "query": query, "label": label, "why": "; ".join(trouble.remarks)}
+                    reports.append(pd.DataFrame([{c: row.get(c, 0) for c in _COLUMNS}]))
+    if nothing and len(nothing) == len(reports):
+        raise nothing[0]
+    return pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=_COLUMNS)
+
+
+def _report(jobs: "list[Job]") -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = []
+    for job in jobs:
+        tried = {k: job.counts[k] for k in ("downloaded", "known")}
+        refused = sum(job.counts[k] for k in ("unreadable", "refused", "failed"))
+        left = job.counts["parsed"] - refused - sum(tried.values())
+        why = ", ".join(f"{n} × {reason}" for reason, n in job.reasons.most_common())
+        rows.append((job.engine, job.wanted.query, job.label, job.asked, job.counts["parsed"], *tried.values(),
+                     refused, left, why))  # fmt: skip
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _check(engine: str, limit: int, language: str | None, licence: str | None) -> None:
+    if engine not in ENGINES:
+        raise ValueError(f"engine: unknown name {engine!r}; known are {', '.join(ENGINES)}")
+    if limit < 1:
+        raise ValueError(f"limit: must be at least 1, got {limit}")
+    if language and engine not in _LANGUAGES:
+        raise ValueError(f"language: {engine} has no such filter; {', '.join(_LANGUAGES)} have")
+    if licence and engine not in _FILTERS:
+        raise ValueError(f"licence: {engine} has no such filter; {', '.join(_FILTERS)} have")
+    if licence and licence not in LICENCES:
+        raise ValueError(f"licence: unknown name {licence!r}; known are {', '.join(LICENCES)}")
+
+
+def _listed(query: str | Path | Sequence[str]) -> tuple[str, ...]:
+    if isinstance(query, str | Path):
+        lines = Path(query).read_text().splitlines()
+        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return tuple(query)
+
+
+def _advice(engine: str, came: str) -> str:
+    if "MASK_OFFLINE" in came:
+        return "Unset MASK_OFFLINE to let it ask."
+    if "no connection" in came or "no answer" in came:
+        return "Check the network (or the proxy settings)."
+    if "robot" in came or "HTTP 4" in came:
+        return "The engine turns programs away for now: wait an hour, or ask less often (limits=Limits(delay=3))."
+    return "Perhaps it changed its pages, or has nothing for this phrase: look at its page in a browser."

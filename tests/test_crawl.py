@@ -1,0 +1,548 @@
+"""The crawler against loopback servers that answer as engines and image hosts do, and as they should not."""
+
+import contextlib
+import http.server
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+
+from lib import crawl, images
+from lib.crawl import engines
+from lib.workspace import Workspace
+
+FAST = crawl.Limits(bytes=300_000, pixels=4_000_000, timeout=0.6, deadline=1.5, retries=1, wait=0.2, delay=0.0)
+
+
+def picture(seed: int, *, suffix: str = ".jpg", size: tuple[int, int] = (60, 80)) -> bytes:
+    rng = np.random.default_rng(seed)
+    return images.encode(rng.integers(0, 255, (*size, 3), np.uint8), suffix)
+
+
+def bomb() -> bytes:
+    """A PNG of 100 kB that unpacks to 60,000 × 60,000 pixels."""
+    header = b"\x00\x00\xea\x60\x00\x00\xea\x60\x08\x02\x00\x00\x00"
+    body = zlib.compress(bytes(1_000_000))
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+class Host:
+    """A server whose answers are given by path: bytes, (status, headers, bytes), or a function of the handler."""
+
+    def __init__(self) -> None:
+        self.answers: dict = {}
+        self.hits: Counter[str] = Counter()
+        host = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                host.hits[parts.path] += 1
+                self.asked = {k: v[0] for k, v in parse_qs(parts.query).items()}
+                answer = host.answers.get(parts.path, (404, {}, b"none"))
+                if callable(answer):
+                    answer = answer(self)
+                if answer is None:
+                    return
+                status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(body)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def gallery(self, names: list[str], *, a_page: int = 10) -> None:
+        """Answer /search with results pages."""
+
+        def page(handler) -> bytes:  # type: ignore[no-untyped-def]
+            start = (int(handler.asked["page"]) - 1) * a_page
+            links = (f'<a class="result" href="{n}" data-page="/photo{n}">x</a>' for n in names[start : start + a_page])
+            return _html(links)
+
+        self.answers["/search"] = page
+
+
+def _html(links) -> bytes:  # type: ignore[no-untyped-def]
+    return ("<html><body>" + "".join(links) + "</body></html>").encode()
+
+
+@pytest.fixture
+def host():
+    host = Host()
+    yield host
+    host.server.shutdown()
+    host.server.server_close()
+
+
+@pytest.fixture
+def work(tmp_path) -> Workspace:
+    return Workspace(tmp_path / "work")
+
+
+def attempts(work: Workspace) -> dict[str, tuple[str, str]]:
+    """Last outcome and reason by path."""
+    with work.manifest() as manifest:
+        rows = manifest.read("attempts")
+    return {urlsplit(r.url).path: (r.outcome, r.reason) for r in rows.itertuples()}
+
+
+def take(host: Host, work: Workspace, **options):  # type: ignore[no-untyped-def]
+    options = {"engine": "gallery", "address": host.url, "limits": FAST, **options}
+    return crawl.crawl(options.pop("query", "people"), into=work, **options).iloc[0]
+
+
+def test_a_gallery_is_crawled_page_by_page_and_named_by_content(host, work):
+    names = [f"/image/{i}.jpg" for i in range(25)]
+    host.gallery(names)
+    host.answers |= {n: picture(i) for i, n in enumerate(names)}
+    row = take(host, work, label="with_mask")
+    assert (row.parsed, row.downloaded, row.known, row.refused, row.left, row.pages) == (25, 25, 0, 0, 0, 4)
+    content = picture(3)
+    path = work.raw / images.sha256(content)[:2] / f"{images.sha256(content)}.jpg"
+    assert path.read_bytes() == content
+    with work.manifest() as manifest:
+        sources, kept = manifest.read("sources"), manifest.kept()
+    assert len(kept) == 25 and set(kept.label) == {"with_mask"} and set(kept.width) == {80}
+    third = sources[sources.sha256 == images.sha256(content)].iloc[0]
+    assert third.page == f"{host.url}/photo/image/3.jpg" and third["rank"] == 4 and third.engine == "gallery"
+    assert not [p for p in work.raw.rglob("*") if p.name.startswith(".part")]
+
+
+def test_the_limit_holds_exactly_with_several_threads(host, work):
+    names = [f"/image/{i}.jpg" for i in range(40)]
+    host.gallery(names)
+    host.answers |= {n: picture(i) for i, n in enumerate(names)}
+    host.answers["/image/2.jpg"] = b"broken"
+    row = take(host, work, limit=11)
+    assert row.downloaded == 11 and row.left == row.parsed - 11 - row.refused
+    assert len(list(work.raw.rglob("*.jpg"))) == 11
+
+
+def test_a_second_run_fetches_no_image_again_and_a_second_query_adds_only_the_new(host, work):
+    names = [f"/image/{i}.jpg" for i in range(8)]
+    host.gallery(names[:6])
+    host.answers |= {n: picture(i) for i, n in enumerate(names)}
+    take(host, work)
+    row = take(host, work)
+    assert (row.known, row.downloaded) == (6, 0)
+    host.gallery(names[4:])
+    row = take(host, work, query="others")
+    assert (row.known, row.downloaded) == (2, 2)
+    assert all(host.hits[n] == 1 for n in names)
+    with work.manifest() as manifest:
+        sources = manifest.read("sources")
+    shared = sources[sources.sha256 == images.sha256(picture(5))]
+    assert sorted(shared["query"]) == ["others", "people"] and len(sources) == 6 + 4
+
+
+def test_the_same_bytes_at_two_addresses_are_one_image_with_two_sources(host, work):
+    host.gallery(["/a.jpg", "/b.jpg"])
+    host.answers |= {"/a.jpg": picture(1), "/b.jpg": picture(1)}
+    row = take(host, work)
+    assert (row.downloaded, row.known) == (1, 1)
+    with work.manifest() as manifest:
+        assert len(manifest.read("images")) == 1 and len(manifest.read("sources")) == 2
+
+
+def _drip(handler) -> None:  # type: ignore[no-untyped-def]
+    handler.send_response(200)
+    handler.end_headers()
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        for _ in range(40):
+            handler.wfile.write(b"x" * 10)
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
+def _endless(handler) -> None:  # type: ignore[no-untyped-def]
+    handler.send_response(200)
+    handler.end_headers()
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        for _ in range(100):
+            handler.wfile.write(b"x" * 65536)
+
+
+def _short(handler) -> None:  # type: ignore[no-untyped-def]
+    handler.send_response(200)
+    handler.send_header("Content-Length", "5000")
+    handler.end_headers()
+    handler.wfile.write(picture(1)[:1000])
+    handler.close_connection = True
+
+
+def test_every_kind_of_bad_answer_is_refused_with_its_reason(host, work):
+    hang = threading.Event()
+    bad = {
+        "/none.jpg": ((404, {}, b"gone"), "failed", "HTTP 404"),
+        "/html.jpg": ((200, {"Content-Type": "image/jpeg"}, b"<!DOCTYPE html><p>hello"), "unreadable", "web page"),
+        "/text.jpg": (b"hello", "unreadable", "not an image"),
+        "/empty.jpg": (b"", "unreadable", "not an image"),
+        "/cut.jpg": (picture(1)[:-500], "unreadable", "cut short"),
+        "/broken.jpg": (_short, "failed", "broken before the end"),
+        "/bomb.png": (bomb(), "refused", "megapixels"),
+        "/large.jpg": ((200, {"Content-Length": "900000"}, b"x"), "refused", "larger than 0.3 MB"),
+        "/endless.jpg": (_endless, "refused", "larger than 0.3 MB"),
+        "/slow.jpg": (_drip, "failed", "not finished within"),
+        "/hang.jpg": (lambda handler: hang.wait(5) and None, "failed", "no answer within 0.6 s"),
+        "/limit.jpg": ((429, {"Retry-After": "0"}, b""), "failed", "HTTP 429"),
+        "/round.jpg": ((302, {"Location": "/round.jpg"}, b""), "failed", "redirects"),
+        "/noai.jpg": ((200, {"X-Robots-Tag": "noai, noimageai"}, picture(2)), "refused", "asks not to"),
+        "/noindex.jpg": ((200, {"X-Robots-Tag": "noindex"}, picture(2)), "refused", "asks not to"),
+        "/file.jpg": ((302, {"Location": "file:///etc/hosts"}, b""), "refused", "not an http address"),
+    }
+    fine = {"/ok.jpg": picture(9), "/robots.jpg": (200, {"X-Robots-Tag": "otherbot: noai"}, picture(10))}
+    host.gallery([*bad, *fine], a_page=50)
+    host.answers |= {path: answer for path, (answer, _, _) in bad.items()} | fine
+    row = take(host, work)
+    hang.set()
+    said = attempts(work)
+    for path, (_, outcome, reason) in bad.items():
+        assert said[path][0] == outcome and reason in said[path][1], (path, said[path])
+    assert row.downloaded == len(fine) and row.refused == len(bad)
+    assert "2 × larger than 0.3 MB" in row.why and len(list(work.raw.rglob("*.*"))) == len(fine)
+
+
+def test_a_busy_server_is_asked_again_later(host, work):
+    host.gallery(["/busy.jpg"])
+    host.answers["/busy.jpg"] = lambda handler: (
+        (429, {"Retry-After": "0"}, b"") if host.hits["/busy.jpg"] == 1 else picture(1)
+    )
+    assert take(host, work).downloaded == 1 and host.hits["/busy.jpg"] == 2
+
+
+def test_what_failed_is_tried_again_but_what_was_unreadable_is_not(host, work):
+    host.gallery(["/late.jpg", "/text.jpg"])
+    host.answers["/text.jpg"] = b"hello"
+    assert take(host, work).refused == 2
+    host.answers["/late.jpg"] = picture(1)
+    row = take(host, work)
+    assert (row.downloaded, row.refused) == (1, 1) and host.hits["/text.jpg"] == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://10.1.2.3/a.jpg", "http://169.254.169.254/latest/meta-data", "http://[::1]/a.jpg", "http://0.0.0.0/a.jpg",
+     "http://[::ffff:127.0.0.1]/a.jpg", "http://2130706433/a.jpg", "http://localhost/a.jpg", "http://224.0.0.1/a.jpg"],
+)  # fmt: skip
+def test_private_addresses_are_refused(address, work, monkeypatch):
+    monkeypatch.delenv("MASK_OFFLINE", raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    row = crawl.crawl([address], engine="urls", into=work, limits=FAST).iloc[0]
+    assert row.downloaded == 0 and "private or loopback" in row.why
+
+
+def test_a_redirect_to_a_private_address_is_refused_and_never_asked(host, work):
+    inner = Host()
+    try:
+        inner.answers["/secret.jpg"] = picture(1)
+        host.gallery(["/out.jpg", "/own.jpg"])
+        host.answers |= {"/out.jpg": (302, {"Location": f"{inner.url}/secret.jpg"}, b""), "/own.jpg": picture(2)}
+        row = take(host, work)
+        assert row.downloaded == 1 and "private or loopback" in attempts(work)["/out.jpg"][1] and not inner.hits
+        row = take(host, work, allow_private=True)
+        assert row.downloaded == 1 and inner.hits["/secret.jpg"] == 1
+    finally:
+        inner.server.shutdown()
+        inner.server.server_close()
+
+
+def test_a_name_that_turns_private_after_the_check_is_refused_at_the_connection(host, work, monkeypatch):
+    from lib.crawl import fetch
+
+    monkeypatch.setattr(fetch, "_resolve", lambda name: ["93.184.216.34"])
+    port = urlsplit(host.url).port
+    host.answers["/a.jpg"] = picture(1)
+    row = crawl.crawl([f"http://localhost:{port}/a.jpg"], engine="urls", into=work, limits=FAST).iloc[0]
+    assert row.downloaded == 0 and "private or loopback" in row.why and not host.hits
+
+
+def test_offline_nothing_outside_this_machine_is_asked(work):
+    with pytest.raises(crawl.NothingParsed, match="Unset MASK_OFFLINE") as trouble:
+        crawl.crawl("people", into=work, limits=FAST)
+    assert trouble.value.engine == "bing" and "MASK_OFFLINE is set" in trouble.value.remarks[0]
+    row = crawl.crawl(["http://example.org/a.jpg"], engine="urls", into=work, limits=FAST).iloc[0]
+    assert "MASK_OFFLINE is set" in row.why
+
+
+# ---------------------------------------------------------------------------------------------- engines
+
+
+def bing(addresses: list[str]) -> bytes:
+    said = (json.dumps({"murl": a, "purl": f"http://page/{i}", "turl": "http://t"}) for i, a in enumerate(addresses))
+    tags = (f'<li><a class="iusc" m="{s.replace(chr(34), "&quot;")}"><img></a></li>' for s in said)
+    return _html(tags)
+
+
+def google(addresses: list[str]) -> bytes:
+    escaped = [a.replace("=", "\\u003d") for a in addresses]
+    small = "https://encrypted-tbn0.gstatic.com/images?q=tbn:"
+    rows = (f'["{small}{i}",100,100],["{a}",600,800]' for i, a in enumerate(escaped))
+    return f"<html><script>AF_initDataCallback({{key: 'ds:1', data:[{','.join(rows)}]}});</script></html>".encode()
+
+
+def baidu(addresses: list[str]) -> bytes:
+    return json.dumps({"data": [{"objURL": a, "fromURLHost": "page"} for a in addresses] + [{}]}).encode()
+
+
+def flickr(addresses: list[str]) -> bytes:
+    photos = [{"id": str(i), "owner": "me", "license": "4", "url_l": a} for i, a in enumerate(addresses)]
+    return json.dumps({"stat": "ok", "photos": {"photo": [*photos, {"id": "9"}]}}).encode()
+
+
+PAGES = {"bing": bing, "google": google, "baidu": baidu, "flickr": flickr}
+
+
+@pytest.mark.parametrize("engine", PAGES)
+def test_each_engine_reads_pages_as_it_answers_them(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    names = ["/a.jpg", "/b.jpeg", "/c.png", "/d.webp", "/e"]  # icrawler's own Bing parser takes the first alone
+    suffixes = [".jpg", ".jpg", ".png", ".webp", ".png"]
+    host.answers |= {n: picture(i, suffix=s) for i, (n, s) in enumerate(zip(names, suffixes, strict=True))}
+    addresses = [f"{host.url}{n}?w=1" for n in names]
+    first = {"bing": ("first", "0"), "google": ("start", "0"), "baidu": ("pn", "0"), "flickr": ("page", "1")}[engine]
+    host.answers["/results"] = lambda h: PAGES[engine](addresses if h.asked[first[0]] == first[1] else [])
+    row = take(host, work, engine=engine, address=f"{host.url}/results", allow_private=True)
+    assert (row.parsed, row.downloaded, row.pages) == (5, 5, 2), row.to_dict()
+    assert sorted(p.suffix for p in work.raw.rglob("*.*")) == sorted(suffixes)
+    if engine == "flickr":
+        with work.manifest() as manifest:
+            assert set(manifest.read("sources").licence) == {"CC BY 2.0"}
+
+
+@pytest.mark.parametrize("engine", PAGES)
+@pytest.mark.parametrize(
+    "answer, said",
+    [(b"", "0 bytes"), (b"<html>new look</html>", "21 bytes"), (b"{}", "bytes"), ((403, {}, b"no"), "HTTP 403"),
+     (b"<html>solve this captcha</html>", "robot")],
+)  # fmt: skip
+def test_a_page_that_gives_nothing_raises_and_says_what_to_try(engine, answer, said, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    host.answers["/results"] = answer
+    with pytest.raises(crawl.NothingParsed) as trouble:
+        take(host, work, engine=engine, address=f"{host.url}/results")
+    assert "engine='urls'" in str(trouble.value) and engine in str(trouble.value)
+    assert said in str(trouble.value)
+
+
+def test_an_engine_that_hangs_raises(host, work):
+    host.answers["/results"] = _drip
+    with pytest.raises(crawl.NothingParsed, match="Check the network|not finished"):
+        take(host, work, engine="bing", address=f"{host.url}/results")
+
+
+def test_bing_survives_a_renamed_attribute():
+    found, _ = engines._parse_bing(b'<html><script>x={"murl":"http://a/b.webp?x=1\\u0026y=2"}</script>', "http://p")
+    assert [r.url for r in found] == ["http://a/b.webp?x=1&y=2"]
+
+
+def test_baidu_addresses_are_decoded():
+    coded = "ippr_z2C$qAzdH3FAzdH3Fooo_z&e3Bv54AzdH3Fw3r2"
+    found, _ = engines._parse_baidu(json.dumps({"data": [{"objURL": coded}]}).encode(), "http://p")
+    assert found[0].url.startswith("http://www.")
+
+
+def test_flickr_without_a_key_says_where_to_get_one(work, monkeypatch):
+    monkeypatch.delenv("FLICKR_APIKEY", raising=False)
+    with pytest.raises(ValueError, match="FLICKR_APIKEY"):
+        crawl.crawl("people", engine="flickr", into=work)
+
+
+def test_a_site_is_followed_within_its_host(host, work):
+    host.answers["/"] = b'<img src="/a.jpg"><a href="/two.html">2</a><a href="http://elsewhere.example/x">x</a>'
+    host.answers["/two.html"] = b'<img srcset="/s.jpg 100w, /b.png 900w"><a href="/">back</a><a href="c.jpg">c</a>'
+    host.answers |= {"/a.jpg": picture(1), "/b.png": picture(2, suffix=".png"), "/c.jpg": picture(3)}
+    row = take(host, work, query=host.url + "/", engine="site", address=None, allow_private=True)
+    assert (row.parsed, row.downloaded) == (3, 3) and host.hits["/two.html"] == 1 and not host.hits["/s.jpg"]
+
+
+def test_a_list_of_addresses_from_a_file(host, work, tmp_path):
+    host.answers |= {f"/{i}.jpg": picture(i) for i in range(3)}
+    lines = [f"{host.url}/{i}.jpg" for i in (0, 1, 1, 2)]
+    (tmp_path / "list.txt").write_text("# mine\n" + "\n".join(lines) + "\n")
+    row = take(host, work, query=tmp_path / "list.txt", engine="urls", address=None, allow_private=True)
+    assert (row.parsed, row.downloaded, row.known) == (3, 3, 0)
+
+
+def test_several_queries_and_engines_give_a_row_each(host, work):
+    host.gallery(["/a.jpg"])
+    host.answers |= {"/a.jpg": picture(1)}
+    asked = {"with_mask": ["mask", "masked"], "without_mask": ["face"]}
+    report = crawl.crawl_all(asked, engines=("gallery", "bing"), into=work, address=host.url, limits=FAST)
+    assert list(report.engine) == ["gallery", "bing"] * 3 and list(report.parsed) == [1, 0] * 3
+    assert "HTTP 404" in report.why[1]
+    with work.manifest() as manifest:
+        assert manifest.kept().label.tolist() == [""], "two classes promise the same image"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"engine": "yahoo"},
+        {"limit": 0},
+        {"licence": "mine", "engine": "bing"},
+        {"language": "de", "engine": "baidu"},
+        {"licence": "commercial", "engine": "baidu"},
+        {"engine": "gallery", "address": None},
+    ],
+)
+def test_options_that_cannot_be_are_named(options, host, work):
+    with pytest.raises(ValueError, match=r"^(engine|limit|licence|language|gallery): "):
+        take(host, work, **options)
+
+
+def test_smaller_than_wanted_is_refused(host, work):
+    host.gallery(["/a.jpg"])
+    host.answers["/a.jpg"] = picture(1, size=(20, 90))
+    assert "smaller than 30 pixels" in take(host, work, limits=crawl.Limits(side=30)).why
+
+
+def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
+    names = [f"/image/{i}.jpg" for i in range(30)]
+    host.gallery(names)
+    served: set[str] = set()
+    slow = threading.Event()
+
+    def image(handler):  # type: ignore[no-untyped-def]
+        number = int(Path(handler.path).stem)
+        if not slow.is_set():
+            time.sleep(0.05)
+        served.add(handler.path)
+        return picture(number)
+
+    host.answers |= {n: image for n in names}
+    code = (
+        "from lib import crawl; from lib.workspace import Workspace; import sys;"
+        "crawl.crawl('people', engine='gallery', address=sys.argv[1], into=Workspace(sys.argv[2]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, host.url, str(work.root)])
+    until = time.monotonic() + 20
+    while len(served) < 8 and time.monotonic() < until:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    slow.set()
+    before = {p.name for p in work.raw.rglob("*.jpg")}
+    with work.manifest() as manifest:
+        remembered = set(manifest.read("images").sha256)
+    assert 0 < len(remembered) < 30 and remembered <= {Path(n).stem for n in before}
+    row = take(host, work)
+    assert row.known == len(remembered) and row.downloaded == 30 - len(remembered)
+    twice = sum(hits - 1 for name, hits in host.hits.items() if name.startswith("/image/"))
+    assert twice <= 4, "at most those in flight of four threads are asked for again"
+
+
+def test_a_full_disk_ends_the_crawl_with_that_error(host, work, monkeypatch):
+    def full(*arguments, **options):  # type: ignore[no-untyped-def]
+        raise OSError(28, "No space left on device")
+
+    host.gallery(["/a.jpg", "/b.jpg"])
+    host.answers |= {"/a.jpg": picture(1), "/b.jpg": picture(2)}
+    from lib.crawl import harvest
+
+    monkeypatch.setattr(harvest.images, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        take(host, work)
+
+
+def test_stopping_in_the_middle_leaves_a_whole_manifest(host, work):
+    names = [f"/image/{i}.jpg" for i in range(30)]
+    host.gallery(names)
+    host.answers |= {n: (lambda h: time.sleep(0.02) or picture(int(Path(h.path).stem))) for n in names}
+
+    def impatient(outcomes):  # type: ignore[no-untyped-def]
+        for number, outcome in enumerate(outcomes):
+            if number == 5:
+                raise KeyboardInterrupt
+            yield outcome
+
+    with pytest.raises(KeyboardInterrupt):
+        take(host, work, progress=impatient)
+    assert not [t for t in threading.enumerate() if t.name.startswith(("downloader", "parser", "feeder"))]
+    with work.manifest() as manifest:
+        rows = manifest.read("images")
+    assert len(rows) >= 5 and all((work.root / f).is_file() for f in rows.file)
+
+
+# ---------------------------------------------------------------------------------------------- folders
+
+
+def fill(folder: Path) -> None:
+    for name, seed in (("With Mask/a.jpg", 1), ("no_mask/deep/b.png", 2), ("loose.jpg", 3), ("No mask/again.jpg", 1)):
+        images.write(folder / name, picture(seed, suffix=Path(name).suffix))
+    (folder / "text.jpg").write_text("hello")
+    images.write(folder / "cut.jpg", picture(5)[:-700])
+
+
+def test_a_folder_is_remembered_where_it_lies(tmp_path, work):
+    fill(tmp_path / "mine")
+    before = {p: p.read_bytes() for p in (tmp_path / "mine").rglob("*") if p.is_file()}
+    rows, skipped = crawl.take_in(tmp_path / "mine", into=work)
+    assert dict(zip([Path(f).name for f in rows.file], rows.label, strict=True)) == {
+        "a.jpg": "with_mask", "b.png": "without_mask", "loose.jpg": "", "again.jpg": "without_mask",
+    }  # fmt: skip
+    assert sorted(Path(s["item"]).name for s in skipped) == ["cut.jpg", "text.jpg"]
+    assert {p: p.read_bytes() for p in (tmp_path / "mine").rglob("*") if p.is_file()} == before
+    assert not work.raw.exists()
+    with work.manifest() as manifest:
+        kept = manifest.kept()
+    assert len(kept) == 3 and all(Path(p).is_file() for p in kept.path)
+    again, _ = crawl.take_in(tmp_path / "mine", into=work)
+    assert not again.new.any() and rows.new.sum() == 3
+
+
+def test_a_zip_is_unpacked_by_content_and_never_outside(tmp_path, work):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("with_mask/a.jpg", picture(1))
+        archive.writestr("../../evil.jpg", picture(2))
+        archive.writestr("notes.txt", "hello")
+    (tmp_path / "photos.zip").write_bytes(buffer.getvalue())
+    rows, skipped = crawl.take_in(tmp_path / "photos.zip", into=work)
+    assert list(rows.label) == ["with_mask", ""] and not skipped
+    assert len(list(work.raw.rglob("*.jpg"))) == 2 and not list(tmp_path.parent.glob("evil.jpg"))
+
+
+def test_a_folder_without_photos_or_none_at_all(tmp_path, work):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no photos in"):
+        crawl.take_in(tmp_path / "empty", into=work)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        crawl.take_in(tmp_path / "missing", into=work)
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(ValueError, match="neither a folder of photos nor a zip"):
+        crawl.take_in(tmp_path / "a.txt", into=work)
+
+
+def test_importing_the_room_is_cheap():
+    code = "import sys, lib.crawl; print([m for m in ('icrawler', 'requests', 'pandas', 'bs4') if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
