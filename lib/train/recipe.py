@@ -1,0 +1,142 @@
+"""The recipe of the model that ships: from the folders of public photos to the files in `models/`."""
+
+import csv
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import dataset, faces, labels
+from ..classes import NAMES
+from .crops import WIDE, wide_size
+from .fitting import Plan, Run, fit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["gather", "recipe"]
+
+log = logging.getLogger(__name__)
+
+FOLDERS = ("faces-4k", "photos-labelled", "photos-worn-incorrectly")  # class folders or Pascal VOC
+BARE = "photos-bare"  # one box a photo in index.csv
+TEST = "photos-853"  # the test of record: never read here
+MIN_SIDE = 16  # pixels of the shorter side of a box; below that a label is a guess
+TWINS = 8  # bits of a perceptual hash: look-alikes go to one side of the split
+
+# Photos of faces-4k/with_mask that also stand in the test of record (see OVERLAP for more).
+OVERLAPPING = frozenset(
+    f"with_mask/with_mask{n}" for n in "012 054 088 184 228 239 279 293 332 333 338 344 347 375 376 655 658".split()
+)
+OVERLAP = "overlap-photos-853.txt"
+LIMITS = [
+    "Faces below 20 pixels are guesses.",
+    "Trained on photos of mostly East Asian and Western people from the web; nothing was measured for other groups.",
+    "Hands, scarves and beards before the mouth are called a mask now and then.",
+    "Worn incorrectly is a loose notion in the training data: nose out, chin only, hanging from an ear.",
+]
+
+
+def gather(data: str | Path, *, leave_out: Iterable[str] = ()) -> "pd.DataFrame":
+    """The table of all faces in the folders of public photos that are below `data`, the test of record left out.
+
+    Needs any of faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare; those missing are logged.
+    leave_out: more files, as folder/name of faces-4k. Raises FileNotFoundError where none is there.
+    """
+    import pandas as pd
+
+    data, tables = Path(data), []
+    for name in (*FOLDERS, BARE):
+        if not (data / name).is_dir():
+            log.warning("recipe: no folder %s; training goes on without it", data / name)
+            continue
+        table = _bare(data / name) if name == BARE else labels.read_folder(data / name)[0]
+        tables.append(table.assign(source=name))
+    if not tables:
+        raise FileNotFoundError(f"data: {data} has none of {', '.join((*FOLDERS, BARE))}")
+    table = pd.concat(tables, ignore_index=True)
+    stems = [f"{Path(i).parent.name}/{Path(i).stem}" for i in table["image"]]
+    away = OVERLAPPING | {str(Path(line).with_suffix("")) for line in leave_out}
+    is_out = np.isin(stems, sorted(away)) & (table["source"] == FOLDERS[0]).to_numpy()
+    small = (table[["x2", "y2"]].to_numpy() - table[["x1", "y1"]].to_numpy()).min(1) < MIN_SIDE
+    log.info("recipe: %d faces, %d left out as photos of the test, %d too small", len(table), is_out.sum(), small.sum())
+    return table[~is_out & ~small].reset_index(drop=True)
+
+
+def listed(path: Path) -> list[str]:
+    """The first word of every line of a text file that is no remark; none where there is no file."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _bare(folder: Path) -> "pd.DataFrame":
+    """photos-bare: the largest face of each photo, and the person where the file tells."""
+    with (folder / "index.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return labels.table(
+        {
+            "image": str(folder / row["file"]),
+            "x1": float(row["face_x"]),
+            "y1": float(row["face_y"]),
+            "x2": float(row["face_x"]) + float(row["face_w"]),
+            "y2": float(row["face_y"]) + float(row["face_h"]),
+            "label": NAMES[1],
+            "origin": "auto",
+            "identity": row["identity"],
+        }
+        for row in rows
+        if row["face_w"]
+    )
+
+
+def recipe(
+    data: str | Path,
+    *,
+    into: str | Path,
+    name: str = "full",
+    plan: Plan | None = None,
+    cache: str | Path | None = None,
+    resume: bool = True,
+    executor: Executor | None = None,
+    progress: Callable | None = None,
+    **changes: Any,
+) -> Run:
+    """Train the model that ships on the folders of public photos below `data`, all but the test of record.
+
+    Face boxes are found in class-folder crops, look-alikes and one person's photos are kept on one side of the split,
+    and what is decided is decided on validation. cache keeps crops for the next run. Takes some half an hour on two
+    cores; killed, it goes on where it was. Writes NAME.keras, .tflite, .json, .csv and NAME-split.json into `into`.
+    """
+    plan, started, into = plan or Plan(), time.monotonic(), Path(into)
+    table = prepare(
+        gather(data, leave_out=listed(into / OVERLAP)), seed=plan.seed, executor=executor, progress=progress
+    )
+    crops = dataset.crops(
+        table, margin=WIDE, size=wide_size(plan.size), cache=cache, executor=executor, progress=progress
+    )
+    split = dataset.write_split(table, into, name=f"{name}-split", seed=plan.seed)
+    log.info("recipe: %d crops ready after %.0f s", len(crops), time.monotonic() - started)
+    sources = table.groupby(["source", "label"]).size()
+    facts = {
+        "data": [{"source": s, "label": c, "faces": int(n)} for (s, c), n in sources.items()],
+        "split": split,
+        "limits": LIMITS,
+        "command": "python -m lib train --recipe full --data FOLDER --out models",
+    }
+    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, facts=facts, **changes)
+
+
+def prepare(
+    table: "pd.DataFrame", *, seed: int = 0, executor: Executor | None = None, progress: Callable | None = None
+) -> "pd.DataFrame":
+    """Box every crop, group look-alikes and persons, and split by group into train and validation (85 : 15)."""
+    from .. import dedupe
+
+    table = dataset.locate(table, faces.finder(), executor=executor, progress=progress)
+    prints, _ = dedupe.fingerprints(sorted(set(table["image"])), executor=executor, progress=progress)
+    table = dataset.group(table, twins=dedupe.groups(prints, max_distance=TWINS))
+    return dataset.split(table, shares=(0.85, 0.15, 0.0), seed=seed)
