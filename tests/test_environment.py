@@ -77,7 +77,7 @@ def test_the_light_install_is_light() -> None:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 todo.append(requirement.name)
-    heavy = {"tensorflow", "keras", "pyqt5", "jupyterlab", "ipykernel", "labelimg", "dlib-bin", "torch", "pandas"}
+    heavy = {"tensorflow", "keras", "pyqt5", "jupyterlab", "ipykernel", "labelimg", "dlib-bin", "torch"}
     assert not seen & heavy
     assert {n for n in seen if n.startswith("opencv")} == {"opencv-python"}
 
@@ -87,3 +87,9 @@ def test_no_compiler_is_needed(name: str) -> None:
     lines = (ROOT / "requirements.lock").read_text()
     assert "dlib-bin==" in lines and not re.search(r"^dlib==", lines, re.M)
     assert importlib.util.find_spec(name)
+
+
+def test_every_package_of_lib_is_packaged() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(p.parent.relative_to(ROOT).parts) for p in (ROOT / "lib").rglob("__init__.py")}
+    assert set(listed) == there | {"lib.shipped"}
