@@ -1,0 +1,297 @@
+"""Lay one mask on one face: the sheet projected, its fabric lit, its shadow cast, its edges as soft as the photo."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from . import fabrics, head, light, shapes
+from .styles import STYLES
+
+__all__ = ["FABRIC", "SHADOW", "STRAP", "Masked", "put_on"]
+
+FABRIC, STRAP, SHADOW = 255, 160, 80  # values of the pixel mask; 0: the photo's own pixel, unchanged
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A photo with a drawn mask: rgb, the pixel mask (h, w) uint8 (`FABRIC`, `STRAP`, `SHADOW`, 0), its outline (k, 2).
+
+    label is the class that the way of wearing means; parameters are what chance decided.
+    """
+
+    rgb: np.ndarray
+    mask: np.ndarray
+    polygon: np.ndarray
+    label: str
+    style: str
+    wear: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The part of the photo that is worked on, and the finer grid on which outlines are filled."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+    fine: int
+
+    def local(self, xy: np.ndarray) -> np.ndarray:
+        return xy - (self.x, self.y)
+
+    def shrink(self, fine: np.ndarray) -> np.ndarray:
+        return cv2.resize(fine, (self.w, self.h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def put_on(
+    rgb: np.ndarray,
+    points: np.ndarray,
+    *,
+    style: str = "surgical-blue",
+    wear: str = "with_mask",
+    rng: np.random.Generator | int = 0,
+) -> Masked:
+    """Draw a mask on the face with these 68 points (68, 2); the photo given stays as it is.
+
+    style: a name of `STYLES`; wear: a name of `WEARS`; rng: a generator or a seed, same seed, same bytes. Several
+    faces: call again on the result. Raises ValueError for unknown names, for points that are not finite, and where the
+    mask would lie outside the photo.
+    """
+    if style not in STYLES:
+        raise ValueError(f"style: unknown {style!r}; known are {', '.join(STYLES)}")
+    points = np.asarray(points, float)
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise ValueError(f"points: must be 68 finite points, got shape {points.shape}")
+    rng = np.random.default_rng(rng)
+    chosen, fit = STYLES[style], head.fit(points)
+    sheet = shapes.build(shapes.CUTS[chosen.cut], wear, rng=rng)
+    flat = sheet.points.reshape(-1, 3)
+    places = fit.project(flat).reshape(*sheet.points.shape[:2], 2)
+    window = _window(rgb, fit, places, sheet)
+    room = fabrics.Room(_texels(places), rng)
+    fabric = chosen.draw(room)
+    seen = light.estimate(rgb, fit)
+    soft = light.blur(rgb, points)
+    grain = light.grain(rgb, fit)
+    cover = _filled(places, fit.facing(sheet.normals)[..., 2], window)
+    part = rgb[window.y : window.y + window.h, window.x : window.x + window.w]
+    straps, rope = _straps(part, fit, sheet, seen, window, fabric)
+    shadow = _shadow(cover, np.maximum(cover, straps), fit, seen, points, window)
+    painted = _painted(fabric, fit, sheet, places, seen, window)
+    result = _laid(part, [(straps, rope), (cover, painted)], shadow, soft=soft, grain=grain, rng=rng)
+    out, mask = rgb.copy(), np.zeros(rgb.shape[:2], np.uint8)
+    inside, local = result
+    out[window.y : window.y + window.h, window.x : window.x + window.w] = inside
+    mask[window.y : window.y + window.h, window.x : window.x + window.w] = local
+    polygon = _outline(cover, window)
+    parameters = {k: round(float(v), 4) for k, v in sheet.parameters.items()}
+    parameters |= {"blur": round(soft, 3), "grain": round(grain, 3)}
+    return Masked(out, mask, polygon, shapes.WEARS[wear], style, wear, parameters)
+
+
+def _window(rgb: np.ndarray, fit: head.Fit, places: np.ndarray, sheet: shapes.Sheet) -> _Window:
+    lines = [fit.project(line) for line in sheet.straps]
+    every = np.concatenate([places.reshape(-1, 2), *lines])
+    margin = 0.22 * fit.scale + 4
+    h, w = rgb.shape[:2]
+    low = np.clip(np.floor(every.min(0) - margin), 0, (w, h)).astype(int)
+    high = np.clip(np.ceil(every.max(0) + margin), 0, (w, h)).astype(int)
+    if (high - low).min() < 2:
+        raise ValueError("points: the mask would lie outside the photo")
+    fine = 4 if (high - low).max() < 300 else 3 if (high - low).max() < 700 else 2
+    return _Window(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]), fine)
+
+
+def _texels(places: np.ndarray) -> tuple[int, int]:
+    """Size of the fabric's own picture: about a texel a pixel, within bounds."""
+    w = float(np.linalg.norm(np.diff(places, axis=1), axis=2).sum(1).max())
+    h = float(np.linalg.norm(np.diff(places, axis=0), axis=2).sum(0).max())
+    return int(np.clip(1.15 * w, 48, 420)), int(np.clip(1.15 * h, 40, 320))
+
+
+def _filled(places: np.ndarray, facing: np.ndarray, window: _Window) -> np.ndarray:
+    """Coverage 0–1 of the sheet's outline: all its quads filled on the finer grid."""
+    fine = np.zeros((window.h * window.fine, window.w * window.fine), np.uint8)
+    scaled = np.round(window.local(places) * window.fine * 16 - 8).astype(np.int32)  # 4 bits below the pixel
+    quads = np.stack([scaled[:-1, :-1], scaled[:-1, 1:], scaled[1:, 1:], scaled[1:, :-1]], axis=2)
+    for quad in quads.reshape(-1, 4, 2):
+        cv2.fillConvexPoly(fine, quad, 255, cv2.LINE_8, 4)
+    return window.shrink(fine)
+
+
+def _straps(
+    part: np.ndarray,
+    fit: head.Fit,
+    sheet: shapes.Sheet,
+    seen: light.Light,
+    window: _Window,
+    fabric: fabrics.Fabric,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage and colour of the straps; behind hair and on the far side of the head they vanish."""
+    fine = np.zeros((window.h * window.fine, window.w * window.fine), np.uint8)
+    width = sheet.width * fit.scale * window.fine
+    for line in sheet.straps:
+        normals = line * (1, 0, 0.55) / np.linalg.norm(line * (1, 0, 0.55), axis=1, keepdims=True)
+        visible = fit.facing(normals)[:, 2] > -0.05
+        if visible.sum() < 2:
+            continue
+        path = np.round(window.local(fit.project(line))[visible] * window.fine * 16 - 8).astype(np.int32)
+        cv2.polylines(fine, [path], False, 255, max(1, round(width)), cv2.LINE_AA, 4)
+    cover = window.shrink(fine) * min(1.0, max(width / window.fine, 0.35))
+    cover *= _skinny(part, seen, fit.scale)
+    rope = np.empty((*cover.shape, 3), np.float32)
+    rope[:] = _lit(np.array(fabric.strap, np.float32)[None] / 255, np.float32([seen.ambient * 1.05]), seen)
+    return cover, rope
+
+
+def _skinny(part: np.ndarray, seen: light.Light, scale: float) -> np.ndarray:
+    """How much each pixel looks like this face's skin, 0–1, smoothed: hair, hats and hands before it hide a strap."""
+    step = max(1.0, scale / 24)
+    wh = max(1, round(part.shape[1] / step)), max(1, round(part.shape[0] / step))
+    small = cv2.resize(part, wh, interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) - seen.skin.astype(np.float32)
+    away = np.sqrt((lab**2 * np.float32([0.12, 1, 1])).sum(2)) / (2.2 * seen.spread + 8)
+    skin = 1 / (1 + np.exp(np.clip((away - 1) * 7, -30, 30)))
+    return cv2.resize(cv2.GaussianBlur(skin, (0, 0), 0.8), (part.shape[1], part.shape[0]))
+
+
+def _shadow(
+    cover: np.ndarray,
+    both: np.ndarray,
+    fit: head.Fit,
+    seen: light.Light,
+    points: np.ndarray,
+    window: _Window,
+) -> np.ndarray:
+    """How much light the mask takes from what lies beside it, 0–1: contact all round, and away from the light."""
+    small = max(1.0, fit.scale / 28)
+    wh = max(2, round(window.w / small)), max(2, round(window.h / small))
+    low = cv2.resize(both, wh, interpolation=cv2.INTER_AREA)
+    unit = fit.scale / small
+    side = seen.toward[:2] / max(float(np.linalg.norm(seen.toward)), 1e-6)
+    away = -side * 0.05 * unit + (0, 0.025 * unit)
+    moved = cv2.warpAffine(low, np.float32([[1, 0, away[0]], [0, 1, away[1]]]), wh)
+    dark = 0.30 * cv2.GaussianBlur(low, (0, 0), 0.045 * unit) + 0.30 * cv2.GaussianBlur(moved, (0, 0), 0.07 * unit)
+    jaw = window.local(points[:17]) / small
+    hull = np.concatenate([jaw, (window.local(points[[26, 24, 19, 17]]) / small)])
+    allowed = np.zeros((wh[1], wh[0]), np.float32)  # face and neck, not the wall behind
+    cv2.fillConvexPoly(allowed, cv2.convexHull(np.round(hull).astype(np.int32)), 1.0)
+    down = fit.rotation[:2, 1] * unit
+    neck = np.concatenate([jaw[3:14], jaw[3:14] * (0.8, 1) + jaw[3:14].mean(0) * (0.2, 0) + 0.7 * down])
+    cv2.fillConvexPoly(allowed, cv2.convexHull(np.round(neck).astype(np.int32)), 1.0)
+    allowed = cv2.GaussianBlur(allowed, (0, 0), 0.05 * unit)
+    dark = np.clip(dark * allowed - 0.02, 0, 0.55)
+    return cv2.resize(dark, (window.w, window.h), interpolation=cv2.INTER_LINEAR)
+
+
+def _lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarray:
+    """Colours under this face's light, rgb 0–255: albedo (…, 3) sRGB 0–1, amount (…) linear."""
+    grey = albedo @ np.float32([0.299, 0.587, 0.114])
+    albedo = grey[..., None] + (albedo - grey[..., None]) * np.float32(seen.colourful)
+    linear = np.power(np.clip(albedo, 0, 1), np.float32(2.2)) * seen.tint.astype(np.float32)
+    linear *= amount[..., None].astype(np.float32)
+    linear = np.where(linear > 0.75, 0.75 + 0.25 * np.tanh((linear - 0.75) / 0.25), linear)  # highlights roll off
+    return 255 * np.power(np.maximum(linear, 0), np.float32(1 / 2.2))
+
+
+def _painted(
+    fabric: fabrics.Fabric,
+    fit: head.Fit,
+    sheet: shapes.Sheet,
+    places: np.ndarray,
+    seen: light.Light,
+    window: _Window,
+) -> np.ndarray:
+    """The fabric under the face's light (window h, w, 3), float 0–255; meaningful where the sheet covers."""
+    h, w = fabric.relief.shape
+    facing = fit.facing(sheet.normals).astype(np.float32)
+    amount = _stretched(seen.on(facing)[..., None].astype(np.float32), (w, h))
+    beside = _stretched(facing[..., :2], (w, h))
+    toward = seen.toward[:2] + (0, -0.25 * seen.ambient)  # light mostly comes a little from above
+    slope_x = cv2.Sobel(fabric.relief.astype(np.float32), cv2.CV_32F, 1, 0, scale=w / (8 * fabrics.WIDE))
+    slope_y = cv2.Sobel(fabric.relief.astype(np.float32), cv2.CV_32F, 0, 1, scale=h / (8 * fabrics.TALL))
+    axes = fit.rotation[:2, :2] @ np.array([1.0, 0]), fit.rotation[:2, :2] @ np.array([0, 1.0])
+    amount = amount - (slope_x * float(axes[0] @ toward) + slope_y * float(axes[1] @ toward)) * 1.3
+    if fabric.gloss:
+        amount = amount + fabric.gloss * seen.ambient * np.exp(-((beside**2).sum(2)) * 12)
+    amount = np.maximum(amount, 0.25 * seen.ambient)
+    return _warped(_lit(fabric.rgb, amount, seen), sheet, places, facing, window)
+
+
+def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
+    """A quantity known at the sheet's grid points, at every texel."""
+    rows, columns = grid.shape[:2]
+    x = (np.arange(wh[0], dtype=np.float32) + 0.5) / wh[0] * (columns - 1)
+    y = (np.arange(wh[1], dtype=np.float32) + 0.5) / wh[1] * (rows - 1)
+    at = np.meshgrid(x, y)
+    return cv2.remap(np.ascontiguousarray(grid), at[0], at[1], cv2.INTER_LINEAR)
+
+
+def _warped(
+    picture: np.ndarray, sheet: shapes.Sheet, places: np.ndarray, facing: np.ndarray, window: _Window
+) -> np.ndarray:
+    """The fabric's picture as it lies in the window: places → (u, v) by a thin-plate spline through what is seen."""
+    h, w = picture.shape[:2]
+    rows, columns = places.shape[:2]
+    chosen = np.zeros((rows, columns), bool)
+    chosen[::2, ::3] = True
+    chosen &= facing[..., 2] > 0.05
+    if chosen.sum() < 8:
+        chosen = np.zeros((rows, columns), bool)
+        chosen[::2, ::3] = True
+    v, u = np.nonzero(chosen)
+    target = np.column_stack([u / (columns - 1) * w - 0.5, v / (rows - 1) * h - 0.5])
+    back = head.spline(window.local(places)[chosen], target, smooth=1e-5)
+    step = max(4, round(max(window.w, window.h) / 40))
+    gw, gh = -(-window.w // step) + 1, -(-window.h // step) + 1
+    gx, gy = np.meshgrid(np.arange(gw) * step + 0.5, np.arange(gh) * step + 0.5)
+    coarse = back(np.column_stack([gx.ravel(), gy.ravel()])).reshape(gh, gw, 2).astype(np.float32)
+    x = (np.arange(window.w, dtype=np.float32)) / step
+    y = (np.arange(window.h, dtype=np.float32)) / step
+    at = np.meshgrid(x, y)
+    where = cv2.remap(coarse, at[0], at[1], cv2.INTER_LINEAR)
+    return cv2.remap(picture.astype(np.float32), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _laid(
+    part: np.ndarray,
+    layers: list[tuple[np.ndarray, np.ndarray]],
+    shadow: np.ndarray,
+    *,
+    soft: float,
+    grain: float,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shadow, then straps, then fabric over the photo's part, as soft and grainy as the photo: (rgb, pixel mask)."""
+    mask = np.where(shadow > 0.004, SHADOW, 0).astype(np.uint8)
+    out = part.astype(np.float32)
+    out *= (1 - np.where(mask > 0, shadow, 0))[..., None]
+    size = 2 * round(2.5 * soft) + 1
+    noise = cv2.GaussianBlur(rng.standard_normal(part.shape[:2], dtype=np.float32), (0, 0), 0.5) * 1.9
+    for (cover, colour), value in zip(layers, (STRAP, FABRIC), strict=True):
+        if soft > 0.45:
+            ahead = cv2.GaussianBlur(colour * cover[..., None], (size, size), soft)
+            cover = cv2.GaussianBlur(cover, (size, size), soft)
+        else:
+            ahead = colour * cover[..., None]
+        cover = np.where(cover > 0.008, cover, 0)
+        ahead = np.where(cover[..., None] > 0, ahead, 0)
+        out = out * (1 - cover[..., None]) + ahead + (noise * grain * cover)[..., None]
+        mask[(cover > 0) & (mask == 0)] = SHADOW
+        mask[cover > 0.5] = value
+    changed = mask > 0
+    return np.where(changed[..., None], np.clip(np.rint(out), 0, 255), part).astype(np.uint8), mask
+
+
+def _outline(cover: np.ndarray, window: _Window) -> np.ndarray:
+    """The fabric's outline (k, 2) in pixels of the photo; the largest piece."""
+    found, _ = cv2.findContours((cover > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not found:
+        return np.empty((0, 2))
+    largest = max(found, key=cv2.contourArea)
+    simple = cv2.approxPolyDP(largest, 0.6, True)[:, 0].astype(float)
+    return simple + 0.5 + (window.x, window.y)

@@ -1,0 +1,161 @@
+"""The light on a face, the noise and the blur of its photo: what a drawn mask must share to belong there."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from . import head
+
+__all__ = ["Light", "blur", "estimate", "grain"]
+
+# Where bare skin is mostly seen: (x, y) on the neutral head, both sides. Lips, brows and nostrils are left out.
+_HALF = [(0.0, -0.7), (0.3, -0.65), (0.6, -0.6), (0.0, 0.25), (0.0, 0.5), (0.3, 0.35), (0.45, 0.3), (0.6, 0.35)]
+_HALF += [(0.75, 0.3), (0.4, 0.55), (0.6, 0.6), (0.8, 0.6), (0.35, 0.8), (0.55, 0.85), (0.75, 0.85), (0.92, 0.45)]
+_HALF += [(0.9, 0.75), (0.5, 1.1), (0.7, 1.15), (0.0, 1.6), (0.25, 1.5), (0.5, 1.4), (0.98, 0.2), (1.05, 0.55)]
+_PLACES = np.array(_HALF + [(-x, y) for x, y in _HALF if x], float)
+_SKIN_TINT = np.array([1.42, 0.92, 0.66])  # usual linear rgb of skin over its own mean, under neutral light
+_STEP = 0.02
+
+
+@dataclass(frozen=True)
+class Light:
+    """Light on a white sheet, linear, 1 = the photo's full scale.
+
+    ambient + toward · n is the light on a surface with normal n (camera's axes); tint (3,) its colour, mean 1;
+    colourful 0–1 scales a mask's own colours (0 for a black-and-white photo); skin (3,) and spread: the face's mean
+    colour in Lab and how far its samples lie from it.
+    """
+
+    ambient: float
+    toward: np.ndarray
+    tint: np.ndarray
+    colourful: float
+    skin: np.ndarray
+    spread: float
+
+    def on(self, normals: np.ndarray) -> np.ndarray:
+        """Light (…) on surfaces with normals (…, 3) in the camera's axes; never fully dark."""
+        return np.maximum(self.ambient + normals @ self.toward, 0.3 * self.ambient)
+
+
+def _places() -> tuple[np.ndarray, np.ndarray]:
+    z = head.surface(_PLACES)
+    right, below = head.surface(_PLACES + (_STEP, 0)), head.surface(_PLACES + (0, _STEP))
+    normals = np.stack([-(right - z) / _STEP, -(below - z) / _STEP, np.ones_like(z)], axis=1)
+    return np.column_stack([_PLACES, z]), normals / np.linalg.norm(normals, axis=1, keepdims=True)
+
+
+def estimate(rgb: np.ndarray, fit: head.Fit) -> Light:
+    """Read the light off the face's own skin: a least-squares Lambert fit that ignores beard, hair and glasses."""
+    points, normals = _places()
+    places, facing = fit.project(points), fit.facing(normals)
+    colours, seen = _sampled(rgb, places, fit.scale)
+    use = seen & (facing[:, 2] > 0.12)
+    if use.sum() < 6:
+        use = facing[:, 2] > -1
+    linear = (colours[use] / 255) ** 2.2
+    grey = linear @ (0.2126, 0.7152, 0.0722)
+    ambient, toward, trust = _lambert(facing[use], grey)
+    face = max(float(np.average(grey, weights=trust)), 1e-3)
+    white = _white(rgb, places, fit.scale, face)
+    skin = np.average(linear, axis=0, weights=trust)
+    tint = skin / skin.mean() / _SKIN_TINT
+    tint = np.clip(tint / tint.mean(), 0.6, 1.5) ** 0.5
+    lab = cv2.cvtColor(np.uint8(colours[use])[None], cv2.COLOR_RGB2LAB)[0].astype(float)
+    middle = np.average(lab, axis=0, weights=trust)
+    colour = float(np.hypot(*(middle[1:] - 128)))
+    spread = float(np.sqrt(np.average(((lab - middle) ** 2 * (0.2, 1, 1)).sum(1), weights=trust)))
+    return Light(
+        ambient * white / face,
+        toward * white / face,
+        tint / tint.mean() if colour > 3 else np.ones(3),
+        float(np.clip((colour - 1) / 9, 0, 1)),
+        middle,
+        max(spread, 6.0),
+    )
+
+
+def _sampled(rgb: np.ndarray, places: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean colours (n, 3) of patches about a tenth of a unit wide, and whether each lies in the photo (n,)."""
+    h, w = rgb.shape[:2]
+    shrink = min(1.0, 10.0 / max(scale, 1e-6))  # a patch is then a pixel
+    low = np.floor(np.clip(places.min(0) - 2, 0, (w - 1, h - 1))).astype(int)
+    high = np.ceil(np.clip(places.max(0) + 2, low + 1, (w, h))).astype(int)
+    part = rgb[low[1] : high[1], low[0] : high[0]]
+    wh = max(1, round(part.shape[1] * shrink)), max(1, round(part.shape[0] * shrink))
+    small = cv2.resize(part, wh, interpolation=cv2.INTER_AREA)
+    at = np.floor((places - low) * (np.array(wh) / (high - low))).astype(int)
+    seen = ((places >= 0) & (places < (w, h))).all(1)
+    at = np.clip(at, 0, np.array(wh) - 1)
+    return small[at[:, 1], at[:, 0]].astype(float), seen
+
+
+def _lambert(normals: np.ndarray, grey: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """ambient + toward · n by iteratively reweighted least squares; dark outliers (hair) count least."""
+    matrix = np.column_stack([np.ones(len(grey)), normals])
+    trust = np.ones(len(grey))
+    middle = float(np.median(grey)) + 1e-4
+    for _ in range(4):
+        weighted = matrix * trust[:, None]
+        ridge = np.diag([0.0, 0.35, 0.35, 2.0]) * trust.sum() * 0.08
+        solved = np.linalg.solve(weighted.T @ matrix + ridge + 1e-9 * np.eye(4), weighted.T @ grey)
+        rest = (grey - matrix @ solved) / middle
+        trust = 1 / (1 + (rest / np.where(rest < 0, 0.18, 0.3)) ** 2)
+    return float(solved[0]), solved[1:], trust
+
+
+def _white(rgb: np.ndarray, places: np.ndarray, scale: float, face: float) -> float:
+    """How bright a white sheet would be where the face's mean is `face` (linear): skin of any tone, any exposure.
+
+    Skin reflects 0.15 to 0.6. What is brightest around the head narrows that down.
+    """
+    h, w = rgb.shape[:2]
+    low = np.clip(places.min(0) - 1.2 * scale, 0, (w - 1, h - 1)).astype(int)
+    high = np.clip(places.max(0) + 1.2 * scale, low + 1, (w, h)).astype(int)
+    step = max(1, round(scale / 16))
+    around = rgb[low[1] : high[1] : step, low[0] : high[0] : step].max(2)
+    bright = (float(np.percentile(around, 95)) / 255) ** 2.2
+    guess = 0.55 * bright + 0.45 * face / 0.42
+    return float(np.clip(guess, face * 1.25, face * 3.2))
+
+
+def blur(rgb: np.ndarray, points: np.ndarray) -> float:
+    """Blur of the photo at the eyes and brows, as the σ of a Gaussian in pixels, 0.4–6.
+
+    The steepest edges before and after a known blur: a step of width σ falls to σ / √(σ² + 1.5²).
+    """
+    h, w = rgb.shape[:2]
+    about = points[17:48]
+    low = np.clip(about.min(0) - 2, 0, (w - 1, h - 1)).astype(int)
+    high = np.clip(about.max(0) + 3, low + 1, (w, h)).astype(int)
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb[low[1] : high[1], low[0] : high[0]]), cv2.COLOR_RGB2GRAY)
+    grey = grey.astype(np.float32)
+    if min(grey.shape) < 4:
+        return 0.6
+
+    def steep(image: np.ndarray) -> float:
+        slope = cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))
+        return float(np.percentile(slope, 97))
+
+    again = 1.5
+    before, after = steep(grey), steep(cv2.GaussianBlur(grey, (0, 0), again))
+    ratio = max(before / max(after, 1e-3), 1.02)
+    return float(np.clip(again / np.sqrt(ratio**2 - 1), 0.4, 6.0))
+
+
+def grain(rgb: np.ndarray, fit: head.Fit) -> float:
+    """Noise of the photo on smooth skin: the standard deviation of grey values, 0–12 (Immerkær 1996, by the median)."""
+    points, normals = _places()
+    places = fit.project(points)[fit.facing(normals)[:, 2] > 0.3]
+    h, w = rgb.shape[:2]
+    half = max(3, round(0.09 * fit.scale))
+    found = []
+    for x, y in places[3:15].astype(int):
+        patch = rgb[max(0, y - half) : y + half, max(0, x - half) : x + half, 1]
+        if min(patch.shape) >= 4 and 0 <= x < w and 0 <= y < h:
+            patch = patch.astype(np.float32)
+            rest = patch[1:-1, 1:-1] * 4 - 2 * (patch[:-2, 1:-1] + patch[2:, 1:-1] + patch[1:-1, :-2] + patch[1:-1, 2:])
+            rest += patch[:-2, :-2] + patch[:-2, 2:] + patch[2:, :-2] + patch[2:, 2:]
+            found.append(float(np.abs(rest).mean()) * 0.2089)
+    return float(np.clip(np.median(found), 0, 12)) if found else 0.0
