@@ -1,0 +1,280 @@
+"""Labelling in the notebook: a photo with its boxes to correct, and a wall of crops to check at a glance.
+
+Both are anywidgets with one plain JavaScript file each. Pictures travel as JPEG bytes in messages, never in the
+widget's state, so that kernels on other machines work and no photo is saved in the notebook by accident.
+"""
+
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from . import boxes, classes, images, labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CropWall", "Labeller"]
+
+log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_CORNERS = ("x1", "y1", "x2", "y2")
+_KEPT = ("origin", "source", "group", "parent", "split", "score", "answer", "doubt", "framing")
+_SENT = (*_CORNERS, "label", *_KEPT)  # what the browser is told of a face and gives back
+
+
+def _palette() -> list[dict[str, str]]:
+    """Names, words, colours and keys of the classes for the browser, which knows none of its own."""
+    return [
+        {"name": name, "word": classes.WORDS[name], "colour": _hex(name), "key": str(i)}
+        for i, name in enumerate(classes.NAMES, start=1)
+    ]
+
+
+def _hex(name: str) -> str:
+    r, g, b = classes.COLOURS[name]
+    return f"#{r:02x}{g:02x}{b:02x}"
+
+
+class _Book:
+    """The faces of some photos, in memory and as VOC files below a folder; every change is on disk at once."""
+
+    def __init__(self, faces: "pd.DataFrame", into: str | Path, root: str | Path | None) -> None:
+        self.into, self.root = Path(into), root
+        self._rows = {str(k): g.to_dict("records") for k, g in labels.table(faces).groupby("image", sort=False)}
+        self._seen: dict[str, int] = {}  # photo: when we last read or wrote its file
+        self.columns = list(faces.columns)
+
+    def path(self, photo: str) -> Path:
+        return labels.voc_path(photo, self.into, root=self.root)
+
+    def rows(self, photo: str) -> list[dict[str, Any]]:
+        """The faces of a photo; what a person said on disk meanwhile (in labelImg, in the other widget) counts."""
+        path = self.path(photo)
+        time = path.stat().st_mtime_ns if path.is_file() else 0
+        if time != self._seen.get(photo) and labels.owner(path) == "manual":
+            try:
+                self._rows[photo] = labels.read_voc(path, image=photo).to_dict("records")
+            except labels.FormatError as trouble:
+                log.warning("labels on disk left aside: %s", trouble)
+        self._seen[photo] = time
+        return self._rows.get(photo, [])
+
+    def judged(self, photo: str) -> bool:
+        """Whether a person answered for all of a photo: he said so, or no box is left that is only the machine's."""
+        return labels.owner(self.path(photo)) == "manual" and (
+            _verified(self.path(photo)) or all(row["origin"] != "auto" for row in self.rows(photo))
+        )
+
+    def write(self, photo: str, rows: list[dict[str, Any]], *, verified: bool) -> None:
+        """Keep a photo's faces. Raises ValueError for a face that is none, OSError where the file cannot be written."""
+        source = next((r["source"] for r in self._rows.get(photo, []) if r.get("source")), "")
+        faces = labels.table([{**row, "image": photo, "source": row.get("source") or source} for row in rows])
+        path = self.path(photo)
+        labels.write_voc(path, faces, size=images.size(photo), image=photo, verified=verified)
+        self._rows[photo] = faces.to_dict("records")
+        self._seen[photo] = path.stat().st_mtime_ns
+
+    def table(self) -> "pd.DataFrame":
+        found = labels.table([row for photo in list(self._rows) for row in self.rows(photo)])
+        return labels.table(found.reindex(columns=list(dict.fromkeys([*self.columns, *found.columns]))))
+
+
+class Labeller(anywidget.AnyWidget):
+    """A photo with its boxes: draw, move, resize, delete, class by key; every change is saved as Pascal VOC at once.
+
+    faces: a table of faces (with `doubt`, as `prelabel` gives it, the most doubtful photo comes first). into, root: as
+    for `prelabel`. photos: those to go through, by default those of the table; give all to see faceless ones too.
+    order: "doubt" or "file". max_side: of the picture that is sent; boxes stay in the photo's own pixels.
+    `.table` is the table as it stands now; `.skipped` the photos passed over.
+    """
+
+    _esm = _STATIC / "labeller.js"
+    _css = _STATIC / "labeller.css"
+    classes: Any = traitlets.List().tag(sync=True)
+    count = traitlets.Int(0).tag(sync=True)
+    done = traitlets.Int(0).tag(sync=True)
+    at = traitlets.Int(0).tag(sync=True)
+    height_px = traitlets.Int(520).tag(sync=True)
+    error = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(
+        self,
+        faces: "pd.DataFrame",
+        *,
+        into: str | Path,
+        root: str | Path | None = None,
+        photos: list[str | Path] | None = None,
+        order: str = "doubt",
+        max_side: int = 2048,
+        **options: Any,
+    ) -> None:
+        if order not in ("doubt", "file"):
+            raise ValueError(f"order: must be 'doubt' or 'file', got {order!r}")
+        self._book, self._max_side = _Book(faces, into, root), max_side
+        self.queue = _queue(faces, photos, doubtful=order == "doubt")
+        self._judged = {photo for photo in self.queue if self._book.judged(photo)}
+        self.skipped: list[str] = []
+        first = next((i for i, photo in enumerate(self.queue) if photo not in self._judged), 0)
+        state = dict(classes=_palette(), count=len(self.queue), done=len(self._judged), at=first)
+        super().__init__(**state, **options)
+        self.on_msg(self._answer)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """All faces as they stand, in the order of the table that was given."""
+        return self._book.table()
+
+    def _answer(self, _: Any, message: dict[str, Any], __: list) -> None:
+        """One message of the browser: open a photo, save its boxes, or pass it over. Trouble goes back as `error`."""
+        number = message.get("at")
+        if not isinstance(number, int) or not 0 <= number < len(self.queue):
+            return
+        try:
+            {"open": self._open, "save": self._save, "skip": self._skip}[message["type"]](number, message)
+        except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError) as trouble:
+            reason = str(trouble) or type(trouble).__name__
+            log.warning("labeller: %s", reason)
+            self.send({"type": "error", "at": number, "ticket": message.get("ticket"), "reason": reason})
+            self.error = reason
+
+    def _open(self, number: int, message: dict[str, Any]) -> None:
+        photo = self.queue[number]
+        w, h = images.size(photo)
+        faces = [{name: _plain(row.get(name)) for name in _SENT} for row in self._book.rows(photo)]
+        about = dict(name=Path(photo).name, width=w, height=h, faces=faces, judged=photo in self._judged)
+        picture = []
+        if message.get("picture", True):
+            picture = [images.encode(images.read(photo, max_side=self._max_side), ".jpg", quality=88)]
+        self.send({"type": "photo", "at": number, **about}, picture)
+
+    def _save(self, number: int, message: dict[str, Any]) -> None:
+        photo, final = self.queue[number], bool(message.get("final"))
+        rows = [{name: face[name] for name in _SENT if face.get(name) is not None} for face in message["faces"]]
+        if final:  # a person looked at every box and let it stand
+            rows = [{**row, "origin": "manual" if row.get("origin") != "artificial" else "artificial"} for row in rows]
+        self._book.write(photo, rows, verified=final or photo in self._judged)
+        if final:
+            self._judged.add(photo)
+        self.done, self.error = len(self._judged), ""
+        self.send({"type": "saved", "at": number, "ticket": message.get("ticket"), "judged": photo in self._judged})
+
+    def _skip(self, number: int, _: dict[str, Any]) -> None:
+        if self.queue[number] not in self.skipped:
+            self.skipped.append(self.queue[number])
+
+
+def _queue(faces: "pd.DataFrame", photos: list[str | Path] | None, *, doubtful: bool) -> list[str]:
+    """Photos in the order of labelling: as given, or by their most doubtful face."""
+    given = list(dict.fromkeys(map(str, photos if photos is not None else faces["image"])))
+    if not doubtful or "doubt" not in faces or not len(faces):
+        return given
+    worst = faces.groupby("image")["doubt"].max().fillna(-1.0).to_dict()
+    return sorted(given, key=lambda photo: -worst.get(photo, -1.0))
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON can hold: NaN becomes None."""
+    return None if value is None or value != value else value
+
+
+class CropWall(anywidget.AnyWidget):
+    """A wall of face crops by class, the doubtful first; a click or a key flips a label, and the VOC file with it.
+
+    faces, into, root: as for Labeller. margin: share of the box that a crop shows around it on every side. A face stays
+    where it is on the page when its label changes; `.table` is the table as it stands now.
+    """
+
+    _esm = _STATIC / "wall.js"
+    _css = _STATIC / "wall.css"
+    classes: Any = traitlets.List().tag(sync=True)
+    counts: Any = traitlets.Dict().tag(sync=True)
+    changed = traitlets.Int(0).tag(sync=True)
+    per_page = traitlets.Int(60).tag(sync=True)
+    side_px = traitlets.Int(96).tag(sync=True)
+    error = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(
+        self,
+        faces: "pd.DataFrame",
+        *,
+        into: str | Path,
+        root: str | Path | None = None,
+        margin: float = 0.25,
+        **options: Any,
+    ) -> None:
+        self._book, self._margin = _Book(faces, into, root), margin
+        self._faces = [{**row, "first": row["label"]} for row in labels.table(faces).to_dict("records")]
+        self._faces.sort(key=lambda row: -(_plain(row.get("doubt")) or 0.0))
+        self._crops: OrderedDict[int, bytes] = OrderedDict()
+        super().__init__(classes=_palette(), counts=self._counts(), **options)
+        self.on_msg(self._answer)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """All faces as they stand, in the order of the table that was given."""
+        return self._book.table()
+
+    def _counts(self) -> dict[str, int]:
+        return {name: sum(face["first"] == name for face in self._faces) for name in classes.NAMES}
+
+    def _answer(self, _: Any, message: dict[str, Any], __: list) -> None:
+        """One message of the browser: a page of crops, or a face's new label."""
+        try:
+            {"page": self._page, "flip": self._flip}[message["type"]](message)
+        except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError, IndexError) as trouble:
+            self.error = str(trouble) or type(trouble).__name__
+            log.warning("wall: %s", self.error)
+            self.send({"type": "error", "id": message.get("id"), "reason": self.error})
+
+    def _page(self, message: dict[str, Any]) -> None:
+        wanted, page = str(message.get("label", "")), max(0, int(message.get("page", 0)))
+        ids = [i for i, face in enumerate(self._faces) if wanted in ("", face["first"])]
+        shown = ids[page * self.per_page : (page + 1) * self.per_page]
+        crops = [self._crop(i) for i in shown]
+        cells = [{"id": i, **{k: _plain(self._faces[i].get(k)) for k in ("label", "first", "answer", "score", "doubt")}}
+                 for i in shown]  # fmt: skip
+        for cell, i in zip(cells, shown, strict=True):
+            cell["name"] = Path(self._faces[i]["image"]).name
+        self.send({"type": "page", "label": wanted, "page": page, "total": len(ids), "cells": cells}, crops)
+
+    def _crop(self, number: int) -> bytes:
+        """A face as JPEG; the last two thousand are kept. An unreadable photo gives no bytes."""
+        if number not in self._crops:
+            face = self._faces[number]
+            try:
+                rgb = images.read(face["image"])
+                box = np.array([face[c] for c in _CORNERS])
+                margin = 0.0 if face.get("framing") == "whole" else self._margin
+                cut = boxes.crop(rgb, box, margin=margin, size=2 * self.side_px)
+                self._crops[number] = images.encode(cut, ".jpg", quality=80)
+            except (images.UnreadableImage, FileNotFoundError):
+                self._crops[number] = b""
+            if len(self._crops) > 2000:
+                self._crops.popitem(last=False)
+        return self._crops[number]
+
+    def _flip(self, message: dict[str, Any]) -> None:
+        face, label = self._faces[int(message["id"])], classes.canonical(message["label"])
+        rows = [dict(row) for row in self._book.rows(face["image"])]
+        same = [row for row in rows if all(row[c] == face[c] for c in _CORNERS)]
+        if not same:
+            raise ValueError(f"{Path(face['image']).name}: this box was moved or deleted meanwhile")
+        same[0].update(label=label, origin="manual")
+        self._book.write(face["image"], rows, verified=_verified(self._book.path(face["image"])))
+        face["label"] = label
+        self.changed, self.error = sum(f["label"] != f["first"] for f in self._faces), ""
+        self.send({"type": "flipped", "id": message["id"], "label": label})
+
+
+def _verified(path: Path) -> bool:
+    """Whether a VOC file says that a person looked at it."""
+    try:
+        return bool(labels.read_voc(path).attrs["verified"])
+    except (labels.FormatError, FileNotFoundError):
+        return False
