@@ -1,6 +1,7 @@
 """Lay one mask on one face: the sheet projected, its fabric lit, its shadow cast, its edges as soft as the photo."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import cv2
@@ -11,6 +12,7 @@ from .styles import STYLES
 
 __all__ = ["FABRIC", "SHADOW", "STRAP", "Masked", "put_on"]
 
+_LEAST = 0.008  # less coverage than this is none
 FABRIC, STRAP, SHADOW = 255, 160, 80  # values of the pixel mask; 0: the photo's own pixel, unchanged
 
 
@@ -81,10 +83,10 @@ def put_on(
     part = rgb[window.y : window.y + window.h, window.x : window.x + window.w]
     straps, rope = _straps(part, fit, sheet, seen, window, fabric)
     shadow = _shadow(cover, np.maximum(cover, straps), fit, seen, points, window)
-    painted = _painted(fabric, fit, sheet, places, seen, window)
-    result = _laid(part, [(straps, rope), (cover, painted)], shadow, soft=soft, grain=grain, rng=rng)
+    painted = _painted(fabric, fit, sheet, places, seen, window, soft=soft)
+    noise = _grain(part.shape[:2], grain, rng)
+    inside, local = _laid(part, (straps, rope), (cover, painted), shadow, soft=soft, noise=noise)
     out, mask = rgb.copy(), np.zeros(rgb.shape[:2], np.uint8)
-    inside, local = result
     out[window.y : window.y + window.h, window.x : window.x + window.w] = inside
     mask[window.y : window.y + window.h, window.x : window.x + window.w] = local
     polygon = _outline(cover, window)
@@ -102,7 +104,7 @@ def _window(rgb: np.ndarray, fit: head.Fit, places: np.ndarray, sheet: shapes.Sh
     high = np.clip(np.ceil(every.max(0) + margin), 0, (w, h)).astype(int)
     if (high - low).min() < 2:
         raise ValueError("points: the mask would lie outside the photo")
-    fine = 4 if (high - low).max() < 300 else 3 if (high - low).max() < 700 else 2
+    fine = 4 if (high - low).max() < 220 else 3 if (high - low).max() < 400 else 2
     return _Window(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]), fine)
 
 
@@ -110,7 +112,7 @@ def _texels(places: np.ndarray) -> tuple[int, int]:
     """Size of the fabric's own picture: about a texel a pixel, within bounds."""
     w = float(np.linalg.norm(np.diff(places, axis=1), axis=2).sum(1).max())
     h = float(np.linalg.norm(np.diff(places, axis=0), axis=2).sum(0).max())
-    return int(np.clip(1.15 * w, 48, 420)), int(np.clip(1.15 * h, 40, 320))
+    return int(np.clip(w, 48, 400)), int(np.clip(h, 40, 300))
 
 
 def _filled(places: np.ndarray, facing: np.ndarray, window: _Window) -> np.ndarray:
@@ -131,7 +133,7 @@ def _straps(
     window: _Window,
     fabric: fabrics.Fabric,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Coverage and colour of the straps; behind hair and on the far side of the head they vanish."""
+    """Coverage (h, w) and colour (3,) of the straps; behind hair and on the far side of the head they vanish."""
     fine = np.zeros((window.h * window.fine, window.w * window.fine), np.uint8)
     width = sheet.width * fit.scale * window.fine
     for line in sheet.straps:
@@ -143,8 +145,7 @@ def _straps(
         cv2.polylines(fine, [path], False, 255, max(1, round(width)), cv2.LINE_AA, 4)
     cover = window.shrink(fine) * min(1.0, max(width / window.fine, 0.35))
     cover *= _skinny(part, seen, fit.scale)
-    rope = np.empty((*cover.shape, 3), np.float32)
-    rope[:] = _lit(np.array(fabric.strap, np.float32)[None] / 255, np.float32([seen.ambient * 1.05]), seen)
+    rope = _lit(np.array([[fabric.strap]], np.float32) / 255, np.float32([[seen.ambient * 1.05]]), seen)[0, 0]
     return cover, rope
 
 
@@ -190,12 +191,14 @@ def _shadow(
 
 def _lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarray:
     """Colours under this face's light, rgb 0–255: albedo (…, 3) sRGB 0–1, amount (…) linear."""
-    grey = albedo @ np.float32([0.299, 0.587, 0.114])
-    albedo = grey[..., None] + (albedo - grey[..., None]) * np.float32(seen.colourful)
-    linear = np.power(np.clip(albedo, 0, 1), np.float32(2.2)) * seen.tint.astype(np.float32)
-    linear *= amount[..., None].astype(np.float32)
-    linear = np.where(linear > 0.75, 0.75 + 0.25 * np.tanh((linear - 0.75) / 0.25), linear)  # highlights roll off
-    return 255 * np.power(np.maximum(linear, 0), np.float32(1 / 2.2))
+    if seen.colourful < 1:
+        grey = albedo @ np.float32([0.299, 0.587, 0.114])
+        albedo = grey[..., None] + (albedo - grey[..., None]) * np.float32(seen.colourful)
+    linear = np.square(np.clip(albedo, 0, 1)) * seen.tint.astype(np.float32)
+    linear *= np.maximum(amount, 0)[..., None].astype(np.float32)
+    high = np.maximum(linear - 0.7, 0)
+    linear = np.minimum(linear, 0.7) + 0.3 * high / (0.3 + high)  # highlights roll off
+    return 255 * cv2.sqrt(linear)
 
 
 def _painted(
@@ -205,6 +208,8 @@ def _painted(
     places: np.ndarray,
     seen: light.Light,
     window: _Window,
+    *,
+    soft: float,
 ) -> np.ndarray:
     """The fabric under the face's light (window h, w, 3), float 0–255; meaningful where the sheet covers."""
     h, w = fabric.relief.shape
@@ -219,7 +224,11 @@ def _painted(
     if fabric.gloss:
         amount = amount + fabric.gloss * seen.ambient * np.exp(-((beside**2).sum(2)) * 12)
     amount = np.maximum(amount, 0.25 * seen.ambient)
-    return _warped(_lit(fabric.rgb, amount, seen), sheet, places, facing, window)
+    lit = _lit(fabric.rgb, amount, seen)
+    texel = w / max(float(np.linalg.norm(np.diff(places, axis=1), axis=2).sum(1).max()), 1.0)
+    if soft * texel > 0.3:
+        lit = cv2.GaussianBlur(lit, (0, 0), soft * texel)
+    return _warped(lit, sheet, places, facing, window)
 
 
 def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
@@ -259,32 +268,46 @@ def _warped(
 
 def _laid(
     part: np.ndarray,
-    layers: list[tuple[np.ndarray, np.ndarray]],
+    straps: tuple[np.ndarray, np.ndarray],
+    sheet: tuple[np.ndarray, np.ndarray],
     shadow: np.ndarray,
     *,
     soft: float,
-    grain: float,
-    rng: np.random.Generator,
+    noise: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shadow, then straps, then fabric over the photo's part, as soft and grainy as the photo: (rgb, pixel mask)."""
-    mask = np.where(shadow > 0.004, SHADOW, 0).astype(np.uint8)
-    out = part.astype(np.float32)
-    out *= (1 - np.where(mask > 0, shadow, 0))[..., None]
     size = 2 * round(2.5 * soft) + 1
-    noise = cv2.GaussianBlur(rng.standard_normal(part.shape[:2], dtype=np.float32), (0, 0), 0.5) * 1.9
-    for (cover, colour), value in zip(layers, (STRAP, FABRIC), strict=True):
-        if soft > 0.45:
-            ahead = cv2.GaussianBlur(colour * cover[..., None], (size, size), soft)
-            cover = cv2.GaussianBlur(cover, (size, size), soft)
-        else:
-            ahead = colour * cover[..., None]
-        cover = np.where(cover > 0.008, cover, 0)
-        ahead = np.where(cover[..., None] > 0, ahead, 0)
-        out = out * (1 - cover[..., None]) + ahead + (noise * grain * cover)[..., None]
-        mask[(cover > 0) & (mask == 0)] = SHADOW
-        mask[cover > 0.5] = value
-    changed = mask > 0
-    return np.where(changed[..., None], np.clip(np.rint(out), 0, 255), part).astype(np.uint8), mask
+    (rope, rope_colour), (cover, colour) = straps, sheet
+    if soft > 0.45:
+        rope, cover = (cv2.GaussianBlur(layer, (size, size), soft) for layer in (rope, cover))
+    rope = np.where(rope > _LEAST, rope, 0) * (1 - cover)
+    cover = np.where(cover > _LEAST, cover, 0)
+    both = rope + cover
+    keep = (1 - both) * (1 - np.where(shadow > _LEAST / 2, shadow, 0))
+    out = cv2.multiply(part, cv2.merge([keep] * 3), dtype=cv2.CV_32F)
+    out += cv2.multiply(colour, cv2.merge([cover] * 3))
+    out += cv2.merge([rope * tone + noise * both for tone in rope_colour.tolist()])
+    mask = np.where(keep < 1, SHADOW, 0).astype(np.uint8)
+    mask[rope > 0.5] = STRAP
+    mask[cover > 0.5] = FABRIC
+    cv2.copyTo(cv2.convertScaleAbs(cv2.max(out, 0)), mask, kept := part.copy())
+    return kept, mask
+
+
+@cache
+def _tile() -> np.ndarray:
+    """Film grain: Gaussian, a little soft as after a camera's own processing, standard deviation 1."""
+    field = np.random.default_rng(68).standard_normal((640, 640), dtype=np.float32)
+    field = cv2.GaussianBlur(field, (0, 0), 0.55)
+    return field / field.std()
+
+
+def _grain(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> np.ndarray:
+    """A piece of grain (h, w) of this strength in grey values."""
+    tile = _tile()
+    y, x = rng.integers(0, 640, 2)
+    rows, columns = (np.arange(shape[0]) + y) % 640, (np.arange(shape[1]) + x) % 640
+    return tile[rows][:, columns] * np.float32(strength)
 
 
 def _outline(cover: np.ndarray, window: _Window) -> np.ndarray:

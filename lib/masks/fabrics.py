@@ -50,7 +50,7 @@ class Room:
         self.rng = rng
         u = (np.arange(self.w, dtype=np.float32) + 0.5) / self.w * 2 - 1
         v = (np.arange(self.h, dtype=np.float32) + 0.5) / self.h
-        self.u, self.v = np.broadcast_to(u[None], (self.h, self.w)), np.broadcast_to(v[:, None], (self.h, self.w))
+        self.u, self.v = (np.ascontiguousarray(a) for a in np.broadcast_arrays(u[None], v[:, None]))
         self.x, self.y = self.u * (WIDE / 2), self.v * TALL
         self.pixel = WIDE / self.w  # units a texel
 
@@ -74,13 +74,15 @@ class Room:
     def wrinkles(self, strength: float) -> np.ndarray:
         """Relief of tension folds from the four corners and of creases anywhere."""
         relief = strength * 0.012 * self.noise(0.28) + strength * 0.006 * self.noise(0.13)
+        u, v = np.linspace(-1, 1, 72, dtype=np.float32)[None], np.linspace(0, 1, 56, dtype=np.float32)[:, None]
+        folds = np.zeros((56, 72), np.float32)
         for side in (-1, 1):
             for corner in (0.0, 1.0):
-                near = np.hypot(self.u - side, 1.1 * (self.v - corner))
-                turn = np.arctan2(self.v - corner, side - self.u + 1e-3)
+                near = (u - side) ** 2 + 1.2 * (v - corner) ** 2
+                turn = np.arctan2(v - corner, side - u + 1e-3)
                 wave = np.sin(turn * self.rng.uniform(9, 15) + self.rng.uniform(0, 6.3))
-                relief = relief + strength * 0.012 * wave * np.exp(-((near / 0.5) ** 2))
-        return relief
+                folds += strength * 0.012 * wave * np.exp(-4 * near)
+        return relief + cv2.resize(folds, (self.w, self.h), interpolation=cv2.INTER_CUBIC)
 
     def stitches(self, distance: np.ndarray, along: np.ndarray, *, step: float = 0.045) -> np.ndarray:
         """A seam of short stitches where distance is 0; 1 on thread."""
@@ -98,15 +100,16 @@ def surgical(room: Room, colour: str, *, wrinkled: float = 1.0) -> Fabric:
     """Pleated non-woven: three folds, a nose wire, bound sides, a whiter hem."""
     rng = room.rng
     rgb = room.plain(COLOURS[colour])
-    relief = room.wrinkles(0.8 * wrinkled)
+    relief = room.wrinkles(0.65 * wrinkled)
     open_ = 1 - np.abs(room.u) ** 4
     dark = np.zeros_like(room.u)
     for centre in (0.30, 0.50, 0.70):
         at = centre + rng.normal(0, 0.012) + 0.012 * room.noise(0.9) + rng.normal(0, 0.01) * room.u
         distance = (room.v - at) * TALL
-        relief = relief + 0.035 * (0.35 + 0.65 * open_) * np.where(distance < 0, 0, np.exp(-distance / 0.10))
-        dark = np.maximum(dark, room.line(distance + 0.006, 0.012) * (0.16 + 0.1 * open_))
-        dark = np.maximum(dark, 0.07 * np.exp(-np.clip(-distance, 0, None) / 0.05) * (distance < 0))
+        depth = rng.uniform(0.03, 0.06)
+        relief = relief + depth * (0.35 + 0.65 * open_) * np.where(distance < 0, 0, np.exp(-distance / 0.10))
+        dark = np.maximum(dark, room.line(distance + 0.006, 0.013) * (0.20 + 0.14 * open_))
+        dark = np.maximum(dark, 0.11 * np.exp(-np.clip(-distance, 0, None) / 0.05) * (distance < 0))
     wire = np.exp(-(((room.v - 0.065) * TALL / 0.03) ** 4)) * np.clip(4 - 9 * np.abs(room.u), 0, 1)
     relief = relief + 0.012 * wire
     for at in (0.028, 0.965):
@@ -173,12 +176,12 @@ def _print(room: Room, rgb: np.ndarray, *, at: tuple[float, float], chance: floa
     ink = np.zeros((room.h, room.w), np.uint8)
     x, y = int((at[0] + 1) / 2 * room.w), int(at[1] * room.h)
     words = "".join(room.rng.choice(list("FPNRKABC0129 "), 9))
-    size = 0.12 / room.pixel / 22
+    size = 0.085 / room.pixel / 22
     for row in range(int(room.rng.integers(1, 3))):
         cv2.putText(
             ink, words[row:], (int(x - 4.2 * 20 * size), int(y + row * 32 * size)), 0, size, 255, 1, cv2.LINE_AA
         )
-    return rgb * (1 - 0.55 * ink.astype(np.float32)[..., None] / 255)
+    return rgb * (1 - room.rng.uniform(0.25, 0.5) * ink.astype(np.float32)[..., None] / 255)
 
 
 def fold(room: Room, colour: str, *, valve: bool = False) -> Fabric:

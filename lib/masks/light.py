@@ -14,13 +14,13 @@ _HALF = [(0.0, -0.7), (0.3, -0.65), (0.6, -0.6), (0.0, 0.25), (0.0, 0.5), (0.3, 
 _HALF += [(0.75, 0.3), (0.4, 0.55), (0.6, 0.6), (0.8, 0.6), (0.35, 0.8), (0.55, 0.85), (0.75, 0.85), (0.92, 0.45)]
 _HALF += [(0.9, 0.75), (0.5, 1.1), (0.7, 1.15), (0.0, 1.6), (0.25, 1.5), (0.5, 1.4), (0.98, 0.2), (1.05, 0.55)]
 _PLACES = np.array(_HALF + [(-x, y) for x, y in _HALF if x], float)
-_SKIN_TINT = np.array([1.42, 0.92, 0.66])  # usual linear rgb of skin over its own mean, under neutral light
+_SKIN_WARMTH = 2.6  # red over blue of usual skin, linear, under neutral light
 _STEP = 0.02
 
 
 @dataclass(frozen=True)
 class Light:
-    """Light on a white sheet, linear, 1 = the photo's full scale.
+    """Light on a white sheet, linear (gamma taken as 2), 1 = the photo's full scale.
 
     ambient + toward · n is the light on a surface with normal n (camera's axes); tint (3,) its colour, mean 1;
     colourful 0–1 scales a mask's own colours (0 for a black-and-white photo); skin (3,) and spread: the face's mean
@@ -54,14 +54,14 @@ def estimate(rgb: np.ndarray, fit: head.Fit) -> Light:
     use = seen & (facing[:, 2] > 0.12)
     if use.sum() < 6:
         use = facing[:, 2] > -1
-    linear = (colours[use] / 255) ** 2.2
+    linear = (colours[use] / 255) ** 2
     grey = linear @ (0.2126, 0.7152, 0.0722)
     ambient, toward, trust = _lambert(facing[use], grey)
     face = max(float(np.average(grey, weights=trust)), 1e-3)
     white = _white(rgb, places, fit.scale, face)
     skin = np.average(linear, axis=0, weights=trust)
-    tint = skin / skin.mean() / _SKIN_TINT
-    tint = np.clip(tint / tint.mean(), 0.6, 1.5) ** 0.5
+    warmth = float(np.clip(skin[0] / max(skin[2], 1e-4) / _SKIN_WARMTH, 0.4, 2.5))
+    tint = np.array([warmth**0.2, 1.0, warmth**-0.2])  # along the line from daylight to lamps; skin itself differs
     lab = cv2.cvtColor(np.uint8(colours[use])[None], cv2.COLOR_RGB2LAB)[0].astype(float)
     middle = np.average(lab, axis=0, weights=trust)
     colour = float(np.hypot(*(middle[1:] - 128)))
@@ -115,7 +115,7 @@ def _white(rgb: np.ndarray, places: np.ndarray, scale: float, face: float) -> fl
     high = np.clip(places.max(0) + 1.2 * scale, low + 1, (w, h)).astype(int)
     step = max(1, round(scale / 16))
     around = rgb[low[1] : high[1] : step, low[0] : high[0] : step].max(2)
-    bright = (float(np.percentile(around, 95)) / 255) ** 2.2
+    bright = (float(np.percentile(around, 95)) / 255) ** 2
     guess = 0.55 * bright + 0.45 * face / 0.42
     return float(np.clip(guess, face * 1.25, face * 3.2))
 
@@ -141,7 +141,8 @@ def blur(rgb: np.ndarray, points: np.ndarray) -> float:
     again = 1.5
     before, after = steep(grey), steep(cv2.GaussianBlur(grey, (0, 0), again))
     ratio = max(before / max(after, 1e-3), 1.02)
-    return float(np.clip(again / np.sqrt(ratio**2 - 1), 0.4, 6.0))
+    found = again / np.sqrt(ratio**2 - 1)
+    return float(np.clip(0.75 * found, 0.4, 6.0))  # eyes and brows are no perfect steps themselves
 
 
 def grain(rgb: np.ndarray, fit: head.Fit) -> float:

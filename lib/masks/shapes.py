@@ -191,7 +191,7 @@ def _line(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 def _hanging(cut: Cut, rng: np.random.Generator) -> Sheet:
     """From one ear down beside the jaw, edge-on: u runs downwards."""
     side = int(rng.choice([-1, 1]))
-    swing, wide = rng.uniform(-0.12, 0.12), rng.uniform(0.30, 0.55)
+    swing, wide = rng.uniform(-0.12, 0.12), rng.uniform(0.40, 0.80)
     u, v = np.linspace(0, 1, COLUMNS)[None], np.linspace(0, 1, ROWS)[:, None]
     x = 1.0 + swing * u + wide * (v - 0.5) * (0.55 + 0.45 * np.sin(np.pi * u))
     y = 0.75 + 1.55 * u + 0.06 * np.sin(3 * np.pi * v) + 0 * v
