@@ -11,7 +11,19 @@ from . import classes, images
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["annotate", "frame", "sheet", "show"]
+__all__ = [
+    "annotate",
+    "bars",
+    "clusters",
+    "confusion",
+    "curves",
+    "frame",
+    "png",
+    "reliability",
+    "sheet",
+    "show",
+    "stacked",
+]
 
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
@@ -96,3 +108,189 @@ def show(rgb: np.ndarray, *, alt: str, width: int = 900, quality: int = 80) -> A
 
     small = images.resize(rgb, max(rgb.shape[:2]) * width // rgb.shape[1]) if rgb.shape[1] > width else rgb
     return Image(data=images.encode(small, ".jpg", quality=quality), format="jpeg", alt=alt)
+
+
+# --- figures: they display themselves once as the last value of a cell, with alt text, and need no pyplot -----------
+
+SLATE, LIGHT, BLUE = "#333333", "#dddddd", "#0072b2"
+DPI = 110
+
+
+def _blank(width: float, height: float, panels: int = 1, *, alt: str = "") -> tuple[Any, list[Any]]:
+    """A figure of so many inches that shows itself as PNG, and its panels side by side."""
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        """Knows its alt text, and is drawn once however many formatters ask."""
+
+        alt = ""
+
+        def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+            return {"image/png": png(self), "text/plain": self.alt or "figure"}, {"image/png": {"alt": self.alt}}
+
+    figure = Shown(figsize=(width, height), layout="constrained", dpi=DPI, facecolor="white")
+    figure.alt = alt
+    axes = [figure.add_subplot(1, panels, i + 1) for i in range(panels)]
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=9, colors=SLATE)
+        axis.set_axisbelow(True)
+    return figure, axes
+
+
+def png(figure: Any) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    import io
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _hue(name: str) -> Any:
+    return tuple(c / 255 for c in classes.COLOURS.get(name, (90, 90, 90)))
+
+
+def _titled(axis: Any, title: str, x: str, y: str) -> None:
+    axis.set_title(title, fontsize=10.5, loc="left", wrap=True)
+    axis.set_xlabel(x, fontsize=9)
+    axis.set_ylabel(y, fontsize=9)
+
+
+def curves(history: Any, *, title: str = "") -> Any:
+    """Loss and balanced accuracy by epoch, with a mark where the layers were freed.
+
+    history: a DataFrame of epoch, stage ('head', then 'all'), loss, val_loss, accuracy, val_balanced.
+    """
+    epochs = history["epoch"].to_numpy()
+    freed = next((e for e, s in zip(epochs, history["stage"], strict=True) if s != "head"), None)
+    best = float(history["val_balanced"].max()) if len(history) else 0.0
+    figure, axes = _blank(9, 3.4, 2, alt=f"Two curves over {len(epochs)} epochs; best balanced accuracy {best:.3f}")
+    for axis, columns, name in (
+        (axes[0], (("loss", "training"), ("val_loss", "validation")), "loss"),
+        (axes[1], (("accuracy", "training, augmented"), ("val_balanced", "validation, balanced")), "accuracy"),
+    ):
+        for (column, label), colour, style in zip(columns, (BLUE, "#d55e00"), ("--", "-"), strict=True):
+            axis.plot(epochs, history[column], style, color=colour, marker="o", markersize=4, label=label)
+        if freed is not None and freed > epochs.min():
+            axis.axvline(freed - 0.5, color=SLATE, linewidth=1, linestyle=":")
+            axis.text(freed - 0.45, 0.02, "layers freed", fontsize=8, color=SLATE, transform=axis.get_xaxis_transform())
+        axis.grid(color=LIGHT, linewidth=0.6)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.legend(fontsize=8, frameon=False)
+        _titled(axis, "", "epoch", name)
+    figure.suptitle(
+        title or f"Best balanced accuracy on validation: {100 * best:.1f} %", fontsize=11, x=0.01, ha="left"
+    )
+    return figure
+
+
+def confusion(table: Any, *, title: str = "") -> Any:
+    """A confusion matrix: rows are what is true, columns what was answered; counts, and shades by share of the row.
+
+    table: as `evaluate.measure` gives it: {"columns": [...], class: [counts]}. Empty rows and columns are left out,
+    but the classes that were asked stay.
+    """
+    columns = list(table["columns"])
+    rows = [name for name in table if name != "columns" and sum(table[name])]
+    counts = np.array([table[name] for name in rows], int).reshape(len(rows), len(columns))
+    keep = [i for i, name in enumerate(columns) if name in rows or counts[:, i].sum()]
+    counts = counts[:, keep]
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    right = sum(counts[r, keep.index(columns.index(name))] for r, name in enumerate(rows))
+    alt = f"Confusion matrix of {counts.sum()} faces, {right} of them right"
+    figure, (axis,) = _blank(1.8 + 1.35 * len(keep), 1.5 + 0.85 * len(rows), alt=alt)
+    axis.imshow(share, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    for (r, c), count in np.ndenumerate(counts):
+        ink = "white" if share[r, c] > 0.6 else "black"
+        axis.text(c, r, f"{count}\n{100 * share[r, c]:.0f} %", ha="center", va="center", fontsize=10, color=ink)
+    words = classes.WORDS | {"missed": "Missed"}
+    axis.set_xticks(range(len(keep)), [words.get(columns[i], columns[i]) for i in keep])
+    axis.set_yticks(range(len(rows)), [words.get(name, name) for name in rows])
+    axis.spines[:].set_visible(False)
+    _titled(axis, title or f"{right} of {counts.sum()} faces are right", "answered", "true")
+    return figure
+
+
+def reliability(table: Any, *, title: str = "") -> Any:
+    """Is an answer that says 90 % right nine times in ten? Bars by confidence, on the diagonal where honest.
+
+    table: rows low, high, faces, confidence, accuracy, as `evaluate.reliability` gives them.
+    """
+    faces = int(table["faces"].sum()) if len(table) else 0
+    gap = float(((table["confidence"] - table["accuracy"]).abs() * table["faces"]).sum() / max(faces, 1))
+    figure, axes = _blank(7.5, 3.4, 2, alt=f"Reliability of {faces} answers; mean gap {100 * gap:.1f} points")
+    left, right = axes
+    middle, width = (table["low"] + table["high"]) / 2, (table["high"] - table["low"]) * 0.92
+    left.bar(middle, table["accuracy"], width=width, color=BLUE, alpha=0.75)
+    left.plot([0, 1], [0, 1], "--", color=SLATE, linewidth=1)
+    left.plot(table["confidence"], table["accuracy"], "o", color="#d55e00", markersize=5)
+    left.set(xlim=(0.3, 1.01), ylim=(0, 1.03))
+    _titled(left, title or f"Mean gap of the two: {100 * gap:.1f} points", "how sure the answer is", "share right")
+    right.bar(middle, table["faces"], width=width, color=LIGHT, edgecolor=SLATE)
+    right.set(xlim=(0.3, 1.01))
+    _titled(right, "How many answers are that sure", "how sure the answer is", "faces")
+    return figure
+
+
+def bars(names: Sequence[str], values: Sequence[float], *, title: str, axis: str, **options: Any) -> Any:
+    """Horizontal bars with names and values beside them, in the order given.
+
+    options: intervals, a list of (low, high) or None; colours, one a bar; percent=False to show plain numbers;
+    limit, where the axis ends.
+    """
+    names, values = list(names), [float(v) if v is not None else float("nan") for v in values]
+    percent, intervals = options.get("percent", True), options.get("intervals") or [None] * len(names)
+    colours = options.get("colours") or [BLUE] * len(names)
+    written = [f"{100 * v:.1f} %" if percent else f"{v:,.0f}" for v in values]
+    alt = "; ".join(f"{n} {w}" for n, w in zip(names, written, strict=True))
+    figure, (panel,) = _blank(7.5, 0.9 + 0.36 * max(len(names), 1), alt=f"{title}: {alt}")
+    place = np.arange(len(names))[::-1]
+    panel.barh(place, values, color=colours, height=0.62)
+    top = options.get("limit") or (1.0 if percent else max([v for v in values if v == v], default=1.0))
+    for y, value, word, interval in zip(place, values, written, intervals, strict=True):
+        end = value
+        if interval is not None and interval[0] is not None:
+            panel.plot(interval, [y, y], color=SLATE, linewidth=1.4, solid_capstyle="butt", marker="|")
+            end = max(value, interval[1])
+        if end == end:
+            panel.text(end + 0.012 * top, y, word, va="center", fontsize=9)
+    panel.set_yticks(place, names, fontsize=9)
+    panel.set_xlim(0, top * 1.14)
+    panel.grid(axis="x", color=LIGHT, linewidth=0.6)
+    _titled(panel, title, axis, "")
+    return figure
+
+
+def stacked(table: Any, *, title: str, axis: str = "faces") -> Any:
+    """Counts by source and class as stacked bars; table: a DataFrame, a row a bar, a column a class, in our colours."""
+    totals = table.sum(axis=1)
+    alt = f"{title}: " + "; ".join(f"{name} {int(total)}" for name, total in totals.items())
+    figure, (panel,) = _blank(7.5, 1.2 + 0.42 * max(len(table), 1), alt=alt)
+    place, left = np.arange(len(table))[::-1], np.zeros(len(table))
+    for name in table.columns:
+        panel.barh(
+            place, table[name], left=left, color=_hue(str(name)), height=0.62, label=classes.WORDS.get(name, name)
+        )
+        left = left + table[name].to_numpy()
+    panel.set_yticks(place, [str(n) for n in table.index], fontsize=9)
+    panel.grid(axis="x", color=LIGHT, linewidth=0.6)
+    panel.legend(fontsize=8, frameon=False, loc="lower right")
+    _titled(panel, title, axis, "")
+    return figure
+
+
+def clusters(
+    groups: Sequence[Sequence[np.ndarray]], captions: Sequence[str], *, side: int = 84, most: int = 10
+) -> np.ndarray:
+    """Groups of look-alikes as rows of pictures, rgb: a caption, then at most `most` members, and how many more."""
+    rows = []
+    for members, caption in zip(groups, captions, strict=True):
+        row = np.full((side + 22, most * (side + 4) + 4, 3), 255, np.uint8)
+        words = caption if len(members) <= most else f"{caption} (the first {most} of {len(members)})"
+        cv2.putText(row, words, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, INK, 1, cv2.LINE_AA)
+        for i, member in enumerate(members[:most]):
+            x = 4 + i * (side + 4)
+            row[20 : 20 + side, x : x + side] = cv2.resize(member, (side, side), interpolation=cv2.INTER_AREA)
+        rows.append(row)
+    return np.concatenate(rows) if rows else np.full((side, side, 3), 255, np.uint8)

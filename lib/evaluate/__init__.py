@@ -1,0 +1,28 @@
+"""How good is it, really: figures with intervals, baselines that cheat, the worst errors, one report to read.
+
+A figure comes from a labelled table and answers, {"file": [[x1, y1, x2, y2, score, "class"], …]} or a column; where
+they come from (a shipped model, a peer, a person) is all one.
+"""
+
+from .answers import answers_on_boxes, detections, worst
+from .baselines import faked, shortcut
+from .measures import MISSED, average_precision, ece, measure, pair, reliability, score, slices, three
+from .report import report
+
+__all__ = [
+    "MISSED",
+    "answers_on_boxes",
+    "average_precision",
+    "detections",
+    "ece",
+    "faked",
+    "measure",
+    "pair",
+    "reliability",
+    "report",
+    "score",
+    "shortcut",
+    "slices",
+    "three",
+    "worst",
+]
