@@ -1,7 +1,12 @@
-"""Artificial masks on bare faces: styles, fit, light, ways of wearing; and photos of them with labels and parents."""
+"""Artificial masks on bare faces: styles, fit, light, ways of wearing; and photos of them with labels and parents.
 
-from .draw import FABRIC, SHADOW, STRAP, Masked, put_on
+`put_on` draws one mask on one face; `generate` works through photos. A style of one's own is an entry of `STYLES`: a
+cut and a function that draws its fabric (see `fabrics`).
+"""
+
+from .draw import FABRIC, SHADOW, STRAP, Masked, mesh, put_on
+from .making import generate
 from .shapes import WEARS
 from .styles import STYLES, Style
 
-__all__ = ["FABRIC", "SHADOW", "STRAP", "STYLES", "WEARS", "Masked", "Style", "put_on"]
+__all__ = ["FABRIC", "SHADOW", "STRAP", "STYLES", "WEARS", "Masked", "Style", "generate", "mesh", "put_on"]

@@ -10,7 +10,7 @@ import numpy as np
 from . import fabrics, head, light, shapes
 from .styles import STYLES
 
-__all__ = ["FABRIC", "SHADOW", "STRAP", "Masked", "put_on"]
+__all__ = ["FABRIC", "SHADOW", "STRAP", "Masked", "mesh", "put_on"]
 
 _LEAST = 0.008  # less coverage than this is none
 FABRIC, STRAP, SHADOW = 255, 160, 80  # values of the pixel mask; 0: the photo's own pixel, unchanged
@@ -318,3 +318,15 @@ def _outline(cover: np.ndarray, window: _Window) -> np.ndarray:
     largest = max(found, key=cv2.contourArea)
     simple = cv2.approxPolyDP(largest, 0.6, True)[:, 0].astype(float)
     return simple + 0.5 + (window.x, window.y)
+
+
+def mesh(rgb: np.ndarray, points: np.ndarray, *, style: str = "surgical-blue", wear: str = "with_mask") -> np.ndarray:
+    """A copy of a photo with the sheet's mesh drawn over the face: how a mask of this style is going to lie there."""
+    fit = head.fit(np.asarray(points, float))
+    sheet = shapes.build(shapes.CUTS[STYLES[style].cut], wear, rng=np.random.default_rng(0))
+    places = fit.project(sheet.points.reshape(-1, 3)).reshape(*sheet.points.shape[:2], 2)
+    lines = [*places, *places.transpose(1, 0, 2), *(fit.project(strap) for strap in sheet.straps)]
+    picture, thin = rgb.copy(), max(1, round(fit.scale / 60))
+    for line in lines:
+        cv2.polylines(picture, [np.round(line * 16 - 8).astype(np.int32)], False, (0, 158, 115), thin, cv2.LINE_AA, 4)
+    return picture
