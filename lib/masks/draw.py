@@ -224,7 +224,7 @@ def _painted(
     if fabric.gloss:
         amount = amount + fabric.gloss * seen.ambient * np.exp(-((beside**2).sum(2)) * 12)
     amount = np.maximum(amount, 0.25 * seen.ambient)
-    lit = _lit(fabric.rgb, amount, seen)
+    lit = np.clip(_lit(fabric.rgb, amount, seen), 0, 255).astype(np.uint8)
     texel = w / max(float(np.linalg.norm(np.diff(places, axis=1), axis=2).sum(1).max()), 1.0)
     if soft * texel > 0.3:
         lit = cv2.GaussianBlur(lit, (0, 0), soft * texel)
@@ -263,7 +263,7 @@ def _warped(
     y = (np.arange(window.h, dtype=np.float32)) / step
     at = np.meshgrid(x, y)
     where = cv2.remap(coarse, at[0], at[1], cv2.INTER_LINEAR)
-    return cv2.remap(picture.astype(np.float32), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _laid(
@@ -280,18 +280,22 @@ def _laid(
     (rope, rope_colour), (cover, colour) = straps, sheet
     if soft > 0.45:
         rope, cover = (cv2.GaussianBlur(layer, (size, size), soft) for layer in (rope, cover))
-    rope = np.where(rope > _LEAST, rope, 0) * (1 - cover)
-    cover = np.where(cover > _LEAST, cover, 0)
+    cover[cover < _LEAST] = 0
+    rope[rope < _LEAST] = 0
+    rope *= 1 - cover
+    shadow[shadow < _LEAST / 2] = 0
     both = rope + cover
-    keep = (1 - both) * (1 - np.where(shadow > _LEAST / 2, shadow, 0))
+    keep = (1 - both) * (1 - shadow)
     out = cv2.multiply(part, cv2.merge([keep] * 3), dtype=cv2.CV_32F)
-    out += cv2.multiply(colour, cv2.merge([cover] * 3))
-    out += cv2.merge([rope * tone + noise * both for tone in rope_colour.tolist()])
+    out = cv2.add(out, cv2.multiply(colour, cv2.merge([cover] * 3), dtype=cv2.CV_32F))
+    noise *= both
+    out = cv2.add(out, cv2.merge([rope * tone + noise for tone in rope_colour]))
     mask = np.where(keep < 1, SHADOW, 0).astype(np.uint8)
     mask[rope > 0.5] = STRAP
     mask[cover > 0.5] = FABRIC
-    cv2.copyTo(cv2.convertScaleAbs(cv2.max(out, 0)), mask, kept := part.copy())
-    return kept, mask
+    laid = part.copy()
+    cv2.copyTo(np.clip(out, 0, 255, out=out).astype(np.uint8), mask, laid)
+    return laid, mask
 
 
 @cache

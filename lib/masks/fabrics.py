@@ -71,6 +71,10 @@ class Room:
         """1 on a line where a signed distance is 0, falling smoothly to 0; never thinner than a texel."""
         return np.exp(-((distance / max(width, 0.7 * self.pixel)) ** 2))
 
+    def step(self, distance: np.ndarray, width: float) -> np.ndarray:
+        """0 before a line, 1 behind it, smooth over `width` units and never sharper than a texel."""
+        return 0.5 + 0.5 * np.tanh(distance / max(width, self.pixel))
+
     def wrinkles(self, strength: float) -> np.ndarray:
         """Relief of tension folds from the four corners and of creases anywhere."""
         relief = strength * 0.012 * self.noise(0.28) + strength * 0.006 * self.noise(0.13)
@@ -104,12 +108,14 @@ def surgical(room: Room, colour: str, *, wrinkled: float = 1.0) -> Fabric:
     open_ = 1 - np.abs(room.u) ** 4
     dark = np.zeros_like(room.u)
     for centre in (0.30, 0.50, 0.70):
-        at = centre + rng.normal(0, 0.012) + 0.012 * room.noise(0.9) + rng.normal(0, 0.01) * room.u
+        at = centre + rng.normal(0, 0.012) + 0.008 * room.noise(1.2) + rng.normal(0, 0.01) * room.u
         distance = (room.v - at) * TALL
         depth = rng.uniform(0.03, 0.06)
-        relief = relief + depth * (0.35 + 0.65 * open_) * np.where(distance < 0, 0, np.exp(-distance / 0.10))
-        dark = np.maximum(dark, room.line(distance + 0.006, 0.013) * (0.20 + 0.14 * open_))
-        dark = np.maximum(dark, 0.11 * np.exp(-np.clip(-distance, 0, None) / 0.05) * (distance < 0))
+        relief = relief + depth * (0.35 + 0.65 * open_) * room.step(distance, 0.014) * np.exp(
+            -np.maximum(distance, 0) / 0.12
+        )
+        dark = np.maximum(dark, room.line(distance + 0.012, 0.016) * (0.26 + 0.14 * open_))
+        dark = np.maximum(dark, 0.11 * np.exp(np.minimum(distance, 0) / 0.05) * room.step(-distance, 0.012))
     wire = np.exp(-(((room.v - 0.065) * TALL / 0.03) ** 4)) * np.clip(4 - 9 * np.abs(room.u), 0, 1)
     relief = relief + 0.012 * wire
     for at in (0.028, 0.965):

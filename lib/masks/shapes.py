@@ -115,7 +115,8 @@ def build(cut: Cut, wear: str, *, rng: np.random.Generator) -> Sheet:
     if wear == "with_mask":
         top[:, 1] += slip * (1 - 0.6 * across)
     elif wear == "nose_out":
-        top[:, 1] += slip * (1 - 0.8 * across**0.8)
+        middle, end = top[0, 1] + slip, top[-1, 1] + 0.2 * slip
+        top[:, 1] = middle + (end - middle) * across**1.5  # the nose no longer lifts the edge
         bottom[:, 1] += 0.2 * slip * (1 - across)
     elif wear == "chin_out":
         bottom = np.array(_LIFTED) + (0, slip)
