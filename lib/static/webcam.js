@@ -326,7 +326,10 @@ function render({ model, el }) {
     const wanted = model.get("running") && model.get("source") === "browser";
     if (wanted && !stream) take();
     else if (!wanted) release();
-    if (model.get("running")) [past, boxes] = [[], []];
+    if (model.get("running")) {
+      [past, arrivals, boxes] = [[], [], []];
+      ui.speed.textContent = "";
+    }
     show();
   }
 

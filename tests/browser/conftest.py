@@ -49,6 +49,11 @@ class Lab:
                 raise
             return None
 
+    @staticmethod
+    def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
+        """Wait for something to become true; what it became."""
+        return until(condition, seconds=seconds)
+
     def run(self, page: Any, name: str) -> None:
         """Open a notebook in the page and run all its cells."""
         page.goto(f"{self.url}/lab/tree/{name}?reset&token={self.token}")
@@ -80,10 +85,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     running = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(8), root)
-    folders = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    folders = {f"JUPYTER_{name}_DIR": str(home / f"{name.lower()}_dir") for name in ("CONFIG", "DATA", "RUNTIME")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
     command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={running.token}", "--allow-root"]
-    command += [f"--ServerApp.root_dir={root}", "--expose-app-in-browser", "--LabApp.news_url=None"]
+    command += [f"--ServerApp.root_dir={root}", "--expose-app-in-browser"]
+    quiet = home / "config_dir/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
     environment = {**os.environ, **folders, "IPYTHONDIR": str(home / "ipython")}
     with (home / "log.txt").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
@@ -115,7 +123,7 @@ def _end_kernel(lab: Lab, number: str) -> None:
     urllib.request.urlopen(request, timeout=20).close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def launch() -> Iterator[Callable[..., Any]]:
     """A function that starts Chromium with given options and returns a page: launch(*CAMERA, permissions=[...])."""
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
