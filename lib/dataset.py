@@ -19,8 +19,22 @@ import pandas as pd
 
 from . import batch, boxes, classes, images
 
-__all__ = ["apart", "crops", "group", "keys", "leaks", "locate", "read", "split", "write", "write_split"]
+__all__ = [
+    "apart",
+    "crops",
+    "group",
+    "join",
+    "keys",
+    "leaks",
+    "locate",
+    "promised",
+    "read",
+    "split",
+    "write",
+    "write_split",
+]
 
+TEXT = ("image", "label", "source", "origin", "group", "parent", "split", "framing")
 SPLITS = ("train", "validation", "test")
 BOX = ["x1", "y1", "x2", "y2"]
 FRAMINGS = ("labelled", "found", "whole")  # how a row came by its box
@@ -47,6 +61,31 @@ def keys(table: pd.DataFrame) -> pd.Series:
     paths = [Path(i) for i in table["image"]]
     source = table["source"] if "source" in table else pd.Series("", index=table.index)
     return pd.Series([f"{s}/{p.parent.name}/{p.name}" for s, p in zip(source, paths, strict=True)], index=table.index)
+
+
+def promised(kept: pd.DataFrame, *, source: str = "") -> pd.DataFrame:
+    """The images that a manifest keeps as a table of faces: whole images with the label that their query promised.
+
+    kept: as `Manifest.kept` gives it; images without a promised label stay out. `locate` then finds the faces.
+    """
+    told = kept[kept["label"].isin(classes.NAMES)]
+    rows = pd.DataFrame({"image": told["path"].astype(str), "x1": 0.0, "y1": 0.0, "x2": told["width"].astype(float)})
+    rows = rows.assign(y2=told["height"].astype(float), label=told["label"], source=source, origin="auto")
+    return rows.assign(group="", parent="", split="", score=np.nan, framing="whole").reset_index(drop=True)
+
+
+def join(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Several tables of faces as one: a face that stands in two of them (same image, same box) counts once, the first.
+
+    Missing columns are filled with what means nothing said. Empty tables are welcome.
+    """
+    filled = [t for t in tables if len(t)]
+    if not filled:
+        return tables[0].iloc[:0].copy() if tables else pd.DataFrame(columns=["image", *BOX, "label"])
+    table = pd.concat(filled, ignore_index=True)
+    words = [c for c in table.columns if c in TEXT]
+    table[words] = table[words].astype(object).where(table[words].notna(), "")
+    return table.drop_duplicates(["image", *BOX]).reset_index(drop=True)
 
 
 # --- boxes ----------------------------------------------------------------------------------------------------------

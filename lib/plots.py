@@ -275,7 +275,7 @@ def stacked(table: Any, *, title: str, axis: str = "faces") -> Any:
         left = left + table[name].to_numpy()
     panel.set_yticks(place, [str(n) for n in table.index], fontsize=9)
     panel.grid(axis="x", color=LIGHT, linewidth=0.6)
-    panel.legend(fontsize=8, frameon=False, loc="lower right")
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=max(1, len(table.columns)))
     _titled(panel, title, axis, "")
     return figure
 

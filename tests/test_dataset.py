@@ -30,6 +30,27 @@ def finds(*xyxy: tuple[float, ...]):
     return lambda rgb: SimpleNamespace(xyxy=np.array(xyxy, float).reshape(-1, 4))
 
 
+# --- tables ---
+
+
+def test_join_counts_a_face_once():
+    one = table({"image": "a.jpg"}, {"image": "b.jpg"})
+    two = table({"image": "b.jpg", "label": "without_mask"}, {"image": "b.jpg", "x1": 3.0}).assign(framing="labelled")
+    both = dataset.join(one, table(), two)
+    assert both["image"].tolist() == ["a.jpg", "b.jpg", "b.jpg"]
+    assert both["label"].tolist() == ["with_mask"] * 3
+    assert both["framing"].tolist() == ["", "", "labelled"] and both["parent"].tolist() == [""] * 3
+    assert dataset.join(table(), table()).empty and dataset.join().empty
+
+
+def test_promised_are_the_images_whose_query_named_a_class():
+    kept = pd.DataFrame({"path": ["a.jpg", "b.jpg"], "width": [80, 10], "height": [60, 10], "label": ["with_mask", ""]})
+    rows = dataset.promised(kept, source="crawl")
+    assert rows[["image", "x2", "y2", "label", "source", "framing"]].values.tolist() == [
+        ["a.jpg", 80.0, 60.0, "with_mask", "crawl", "whole"]
+    ]
+
+
 # --- locate ---
 
 

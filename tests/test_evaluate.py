@@ -103,10 +103,20 @@ def test_average_precision_by_hand():
     assert ap([], 2) == (0, 0) and ap([(0.3, False)], 0) == (None, None)
 
 
-def test_truth_with_one_file_name_twice_is_refused():
+def test_names_that_repeat_take_their_folders_along():
     truth = pd.concat([faces(("1", A, MASK)), faces(("1", A, BARE)).assign(image="/q/1.jpg")])
-    with pytest.raises(ValueError, match="same file name"):
-        evaluate.score(truth, {})
+    answers = evaluate.answers_on_boxes(truth, np.eye(3)[[0, 0]])
+    assert list(answers) == ["p/1.jpg", "q/1.jpg"]
+    assert evaluate.score(truth, answers)["recall_per_class"] == {MASK: 1.0, BARE: 0.0, WRONG: None}
+    with pytest.raises(ValueError, match="same folder and file name"):
+        evaluate.score(pd.concat([truth, truth.assign(image="/other/q/1.jpg")]), {})
+
+
+def test_a_network_of_two_classes_is_put_in_order():
+    two = evaluate.aligned(np.array([[0.25, 0.75], [1, 0]]), [BARE, MASK])
+    assert two.tolist() == [[0.75, 0.25, 0], [0, 1, 0]]
+    four = evaluate.aligned(np.array([[0.2, 0.2, 0.1, 0.5]]), [*classes.NAMES, "not_a_face"])
+    assert np.allclose(four, [[0.4, 0.4, 0.2]])
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ A figure comes from a labelled table and answers, {"file": [[x1, y1, x2, y2, sco
 they come from (a shipped model, a peer, a person) is all one.
 """
 
-from .answers import answers_on_boxes, detections, worst
+from .answers import aligned, answers_on_boxes, detections, worst
 from .baselines import faked, shortcut
 from .measures import MISSED, average_precision, ece, measure, pair, reliability, score, slices, three
 from .report import report
 
 __all__ = [
     "MISSED",
+    "aligned",
     "answers_on_boxes",
     "average_precision",
     "detections",

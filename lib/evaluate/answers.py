@@ -1,18 +1,19 @@
 """From photos and probabilities to answers that can be measured."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import batch, classes, images
+from .measures import photo_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["answers_on_boxes", "detections", "worst"]
+__all__ = ["aligned", "answers_on_boxes", "detections", "worst"]
 
 log = logging.getLogger(__name__)
 THRESHOLD = 0.02  # of the answers kept: average precision needs the doubtful ones too
@@ -34,10 +35,12 @@ def detections(
     rows, skipped = batch.run(lambda photo: (photo, _answers(photo, detector, threshold)), photos, progress=progress)
     for trouble in skipped:
         log.warning("detections: %s is left out: %s", trouble["item"], trouble["reason"])
-    named = {Path(photo).name: answers for photo, answers in rows}
-    if len(named) < len(rows):
-        raise ValueError("photos: two have the same file name; answers are kept by it, so measure them apart")
-    return named
+    return dict(zip(_names([photo for photo, _ in rows]), (answers for _, answers in rows), strict=True))
+
+
+def _names(photos: Sequence[str]) -> list[str]:
+    """File names, with the folder's before them where names repeat."""
+    return [name + Path(photo).suffix for name, photo in zip(photo_names(photos), photos, strict=True)]
 
 
 def _answers(photo: str, detector: Any, threshold: float) -> list[list[Any]]:
@@ -57,14 +60,23 @@ def _answers(photo: str, detector: Any, threshold: float) -> list[list[Any]]:
 def answers_on_boxes(table: "pd.DataFrame", probabilities: np.ndarray) -> dict[str, list[list[Any]]]:
     """Probabilities (n, 3) of a table's faces as answers on its own boxes, by file name, for `score(on_boxes=True)`."""
     result: dict[str, list[list[Any]]] = {}
-    best = np.asarray(probabilities).argmax(1)
-    for row, c, p in zip(
-        table[["image", "x1", "y1", "x2", "y2"]].itertuples(index=False), best, probabilities, strict=True
-    ):
-        image, *box = row
-        answer = [*(float(v) for v in box), round(float(p[c]), 5), classes.NAMES[c]]
-        result.setdefault(Path(image).name, []).append(answer)
+    best, sure = np.asarray(probabilities).argmax(1), np.asarray(probabilities).max(1)
+    names = _names([str(image) for image in table["image"]])
+    for name, box, c, p in zip(names, table[["x1", "y1", "x2", "y2"]].to_numpy(float), best, sure, strict=True):
+        result.setdefault(name, []).append([*box.tolist(), round(float(p), 5), classes.NAMES[c]])
     return result
+
+
+def aligned(probabilities: np.ndarray, known: Sequence[str]) -> np.ndarray:
+    """Probabilities (n, k) of a network's own classes as (n, 3) in the order of `classes.NAMES`, rows adding up to 1.
+
+    A class that the network does not know gets 0; one that is none of the three (not_a_face) is left out.
+    """
+    result = np.zeros((len(probabilities), len(classes.NAMES)))
+    for c, name in enumerate(classes.NAMES):
+        if name in known:
+            result[:, c] = probabilities[:, list(known).index(name)]
+    return result / np.maximum(result.sum(1, keepdims=True), 1e-9)
 
 
 def worst(table: "pd.DataFrame", probabilities: np.ndarray, *, count: int = 24) -> "pd.DataFrame":

@@ -123,12 +123,13 @@ def pair(
 ) -> tuple["pd.DataFrame", dict[str, int]]:
     """Give every true face the answer that was found on it: truth with columns answer and score, and what was wrong.
 
-    Photos are paired by file name without extension. By falling score, each answer of at least `threshold` takes the
-    free face that it covers best, at IoU ≥ 0.5; a face without one is "missed". Faces with a side below min_side are
-    left out, and an answer on one is neither right nor wrong. on_boxes: the answers were made on the labelled boxes,
-    so each goes to its box whatever its score. Second value: false_detections, dropped_detections.
+    Photos are paired by file name without extension (by folder and name where names repeat). By falling score, each
+    answer of at least `threshold` takes the free face that it covers best, at IoU ≥ 0.5; a face without one is
+    "missed". Faces with a side below min_side are left out, and an answer on one is neither right nor wrong. on_boxes:
+    the answers were made on the labelled boxes, so each goes to its box whatever its score. Second value: the counts
+    of false_detections and dropped_detections.
     """
-    by_photo = {Path(name).stem: rows for name, rows in answers.items()}
+    by_photo = _by_photo(truth, answers)
     wrong = {"false_detections": 0, "dropped_detections": 0}
     answer, sure = np.full(len(truth), MISSED, object), np.full(len(truth), np.nan)
     order, scored = [], np.zeros(len(truth), bool)
@@ -149,18 +150,33 @@ def pair(
     return truth.iloc[kept].assign(answer=answer[kept], score=sure[kept]).reset_index(drop=True), wrong
 
 
+def photo_names(paths: Sequence[Any]) -> list[str]:
+    """What photos go by: the file's name without extension, with its folder's before it where names repeat.
+
+    Raises ValueError where that is not enough either.
+    """
+    known = [Path(p) for p in paths]
+    for depth in (1, 2):
+        names = ["/".join(p.with_suffix("").parts[-depth:]) for p in known]
+        if len(set(names)) == len(set(known)):
+            return names
+    raise ValueError("photos: two have the same folder and file name; answers go by them, so measure them apart")
+
+
+def _by_photo(truth: "pd.DataFrame", answers: Answers) -> dict[str, Sequence[Sequence[Any]]]:
+    depth = 1 + max((name.count("/") for name in photo_names(truth["image"])), default=0)
+    return {"/".join(Path(name).with_suffix("").parts[-depth:]): rows for name, rows in answers.items()}
+
+
 def _photos(truth: "pd.DataFrame") -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """Each photo's name without extension, the places of its faces in the table, their boxes and labels; by name."""
-    stems = [Path(image).stem for image in truth["image"]]
-    if truth["image"].nunique() != len(set(stems)):
-        raise ValueError("truth: two photos have the same file name; answers are paired by it, so measure them apart")
+    """Each photo's name, the places of its faces in the table, their boxes and labels; sorted by name."""
     xyxy, labels = truth[["x1", "y1", "x2", "y2"]].to_numpy(float), truth["label"].to_numpy(object)
     places: dict[str, list[int]] = {}
-    for row, stem in enumerate(stems):
-        places.setdefault(stem, []).append(row)
+    for row, name in enumerate(photo_names(truth["image"])):
+        places.setdefault(name, []).append(row)
     return [
-        (stem, np.array(rows), xyxy[rows], labels[rows])
-        for stem, rows in sorted(places.items(), key=lambda item: item[0] + ".xml")
+        (name, np.array(rows), xyxy[rows], labels[rows])
+        for name, rows in sorted(places.items(), key=lambda item: item[0] + ".xml")
     ]
 
 
@@ -212,13 +228,14 @@ def score(
     "class"], …]} in pixels of the photo as stored.
     """
     faces, wrong = pair(truth, answers, min_side=min_side, threshold=threshold, on_boxes=on_boxes)
-    photos = [stem for stem, *_ in _photos(truth)]
-    place = {stem: i for i, stem in enumerate(photos)}  # a photo without a face of that size may be drawn too
-    members = np.array([place[Path(image).stem] for image in faces["image"]], int)
+    photos = [name for name, *_ in _photos(truth)]
+    named = dict(zip(truth["image"], photo_names(truth["image"]), strict=True))
+    place = {name: i for i, name in enumerate(photos)}  # a photo without a face of that size may be drawn too
+    members = np.array([place[named[image]] for image in faces["image"]], int)
     tables = _tables(faces["label"], faces["answer"], members, len(photos))
     report: dict[str, Any] = {
         "photos": len(photos),
-        "photos_without_entry": len(set(photos) - {Path(n).stem for n in answers}),
+        "photos_without_entry": len(set(photos) - set(_by_photo(truth, answers))),
     }
     report |= {"min_side": min_side} | _figures(tables)
     if on_boxes:
@@ -235,7 +252,7 @@ def score(
 
 def _precisions(truth: "pd.DataFrame", answers: Answers, *, min_side: float) -> dict[str, Any]:
     """AP50 of each class, VOC and COCO, and their means over two classes and three."""
-    by_photo = {Path(name).stem: rows for name, rows in answers.items()}
+    by_photo = _by_photo(truth, answers)
     ranked: list[list[tuple[float, bool]]] = [[] for _ in classes.NAMES]
     faces_of = np.zeros(len(classes.NAMES), int)
     for stem, _, xyxy, label in _photos(truth):
