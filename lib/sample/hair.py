@@ -8,7 +8,7 @@ import numpy as np
 from .head import Expression, Sheet, bend, shell
 from .people import Person
 
-__all__ = ["Growth", "grow"]
+__all__ = ["Growth", "grow", "hairline"]
 
 
 @dataclass(frozen=True)
@@ -28,23 +28,37 @@ class _Style:
     curl: float = 0.0
     twist: float = 0.0
     wave: float = 0.0
+    part: float | None = None  # angle of the parting, radians; None: hair falls from the crown all round
     shine: float = 0.5
 
 
 _ANGLES = np.radians((0, 28, 46, 58, 70, 82, 96, 115, 180))
-_CROPPED = (-1.12, -1.10, -1.00, -0.78, -0.30, 0.22, 0.30, 0.62, 0.85)
+_CROPPED = (-1.20, -1.22, -1.12, -0.80, -0.34, 0.18, 0.30, 0.62, 0.85)
 _STYLES = {
-    "buzz": _Style(0.030, (-1.10, -1.08, -0.98, -0.78, -0.34, 0.10, 0.22, 0.55, 0.80), 0.03, shine=0.15),
-    "short": _Style(0.13, _CROPPED, 0.09, twist=0.5),
-    "side": _Style(0.19, (-1.04, -0.98, -0.92, -0.74, -0.30, 0.18, 0.30, 0.60, 0.85), 0.07, twist=1.0),
-    "receding": _Style(0.07, (-1.52, -1.42, -1.30, -0.95, -0.36, 0.18, 0.30, 0.62, 0.85), 0.08),
-    "curly": _Style(0.26, (-1.02, -1.00, -0.94, -0.74, -0.28, 0.16, 0.32, 0.72, 1.0), 0.10, curl=1.0, shine=0.3),
+    "buzz": _Style(0.030, (-1.16, -1.18, -1.06, -0.80, -0.36, 0.10, 0.22, 0.55, 0.80), 0.03, shine=0.15),
+    "short": _Style(0.14, _CROPPED, 0.05, part=0.30),
+    "side": _Style(0.21, (-1.14, -1.12, -1.02, -0.74, -0.32, 0.16, 0.30, 0.60, 0.85), 0.05, part=0.65),
+    "receding": _Style(0.06, (-1.56, -1.46, -1.34, -1.0, -0.40, 0.18, 0.30, 0.62, 0.85), 0.08),
+    "curly": _Style(0.26, (-1.06, -1.04, -0.96, -0.74, -0.28, 0.16, 0.32, 0.72, 1.0), 0.10, curl=1.0, shine=0.3),
     "afro": _Style(0.55, (-1.04, -1.00, -0.92, -0.70, -0.20, 0.30, 0.55, 0.85, 1.0), 0.08, curl=0.8, shine=0.1),
-    "bob": _Style(0.15, (-0.52, -0.50, -0.46, 0.30, 1.15, 1.42, 1.46, 1.46, 1.4), 0.06, twist=0.15, shine=0.7),
-    "long": _Style(0.14, (-1.06, -1.00, -0.84, -0.20, 1.70, 2.60, 2.75, 2.80, 2.8), 0.16, twist=0.3, shine=0.7),
-    "wavy": _Style(0.20, (-1.02, -0.96, -0.80, -0.15, 1.55, 2.30, 2.45, 2.50, 2.5), 0.16, twist=0.4, wave=0.075),
-    "bun": _Style(0.065, (-1.08, -1.05, -0.96, -0.74, -0.26, 0.12, 0.34, 0.66, 0.9), 0.04, shine=0.8),
+    "bob": _Style(0.17, (-1.12, -1.0, -0.6, 0.80, 1.30, 1.42, 1.46, 1.46, 1.4), 0.05, part=0.35, shine=0.7),
+    "fringe": _Style(0.15, (-0.50, -0.49, -0.44, 0.50, 1.25, 1.42, 1.46, 1.46, 1.4), 0.05, twist=0.15, shine=0.7),
+    "long": _Style(0.14, (-1.12, -1.00, -0.84, 1.90, 2.45, 2.60, 2.75, 2.80, 2.8), 0.16, part=0.12, shine=0.7),
+    "wavy": _Style(0.20, (-1.10, -0.96, -0.80, 1.70, 2.10, 2.30, 2.45, 2.50, 2.5), 0.16, wave=0.075, part=0.3),
+    "bun": _Style(0.065, (-1.14, -1.12, -1.02, -0.78, -0.28, 0.10, 0.34, 0.66, 0.9), 0.03, part=0.1, shine=0.8),
 }
+
+
+def hairline(person: Person) -> np.ndarray | None:
+    """The edge of the hair about the face, canonical points (n, 2) from the left side to the right; None: no edge."""
+    if person.hair in ("bald", "scarf", "fringe"):
+        return None
+    style = _STYLES[person.hair]
+    angle = np.radians(np.array((0, 14, 28, 37, 46, 52, 58, 64, 70, 78, 86)))
+    y = np.interp(angle, _ANGLES[[0, 1, 2, 3, 4, 5]], _CROPPED[:6] if max(style.ends) > 1.2 else style.ends[:6])
+    x = shell(angle, y)[:, 0]
+    half = np.stack([x, y], 1)
+    return np.concatenate([(half * (-1, 1))[:0:-1], half])
 
 
 def grow(person: Person) -> list[Growth]:
@@ -55,7 +69,11 @@ def grow(person: Person) -> list[Growth]:
         return _scarf(person)
     style = _STYLES[person.hair]
     rng = np.random.default_rng([13, person.hair_seed])
-    made = [_strands(person, style, rng)]
+    if style.part is None:
+        made = [_strands(person, style, rng)]
+    else:
+        parting = style.part * float(np.sign(rng.normal())) * rng.uniform(0.6, 1.2)
+        made = [_parted(person, style, rng, side, parting) for side in (-1.0, 1.0)]
     if person.hair == "bun":
         made.append(_bun(person, rng))
     return made
@@ -84,19 +102,49 @@ def _strands(person: Person, style: _Style, rng: np.random.Generator) -> Growth:
     y = crown + (ends - crown) * (along**1.35 if long else along)
     points = shell(angle, np.minimum(y, 0.62)).astype(np.float64)
     points[..., 1] = y
-    points = points + _lift(points, style, s, clump, rng)
+    body = np.clip((1 - s) * 4.0, 0, 1) ** 0.6 if not long else np.clip((1 - s) * 9, 0.25, 1)
+    points = points + _lift(points, style, body, clump, rng)
     _hang(points, style, s, end_angle, clump)
     colour = _coloured(person, style, (r, c), rng)
     grid = points.astype(np.float32)
     return Growth(Sheet(bend(grid, person, Expression()), grid), colour, style.shine)
 
 
-def _lift(points: np.ndarray, style: _Style, s: np.ndarray, clump: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _parted(person: Person, style: _Style, rng: np.random.Generator, side: float, parting: float) -> Growth:
+    """One side of parted hair: strands start along the parting, sweep to the side and fall."""
+    long = max(style.ends) > 1.2
+    r, c = (260 if long else 150), 330
+    p = np.linspace(0, 1, c)[None]
+    s = np.linspace(0, 1, r)[:, None]
+    end_angle = side * np.radians(57 + 123 * p**0.9)
+    ends = np.interp(np.abs(end_angle), _ANGLES, style.ends)
+    clump, fine = _noise(rng, (1, c), (1, 34)), rng.normal(0, 1, (1, c)).astype(np.float32)
+    ends = ends + style.ragged * (0.45 * clump + 0.55 * np.clip(fine, -1.5, 1.5))
+    front = style.ends[0] - 0.02
+    start = front + (-2.015 - front) * np.minimum(p / 0.7, 1) ** 0.8
+    swept = np.sin(np.minimum(s * (2.4 if long else 1.25), 1) * np.pi / 2)
+    angle = parting + (end_angle - parting) * swept ** (0.9 - 0.3 * p)
+    y = start + (ends - start) * s ** (1.5 if long else 1.9 - 0.6 * p)
+    points = shell(angle, np.minimum(y, 0.62)).astype(np.float64)
+    points[..., 1] = y
+    body = np.clip(s * 6 + 0.25, 0, 1) * (np.clip((1 - s) * 3.5, 0, 1) ** 0.6 if not long else 1)
+    body = body * np.clip(p * 5 + 0.12, 0, 1)
+    points = points + _lift(points, style, body, clump, rng)
+    _hang(points, style, s, end_angle, clump)
+    grid = points.astype(np.float32)
+    colour = _coloured(person, style, (r, c), rng)
+    if side < 0:
+        grid, colour = grid[:, ::-1], colour[:, ::-1]
+    return Growth(Sheet(bend(grid, person, Expression()), grid), np.ascontiguousarray(colour), style.shine)
+
+
+def _lift(
+    points: np.ndarray, style: _Style, body: np.ndarray, clump: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """How far each point stands off the skull, as a vector (r, c, 3)."""
     r, c = points.shape[:2]
     outward = points - np.array([0, -0.35, -0.25])
     outward = outward / np.linalg.norm(outward, axis=2, keepdims=True)
-    body = np.clip((1 - s) * 5.0, 0, 1) ** 0.5 if max(style.ends) < 1.2 else np.clip((1 - s) * 9, 0.25, 1)
     top = np.clip((-0.4 - points[..., 1]) / 1.0, 0, 1)
     thick = style.thick * body * (0.55 + 0.45 * top) * (1 + 0.16 * clump)
     if style.curl:

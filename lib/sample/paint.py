@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from .hair import hairline
 from .head import Expression
 from .people import Person
 
@@ -94,6 +95,7 @@ def face(person: Person, expression: Expression, points: np.ndarray, *, scale: f
     _nose(canvas, person)
     if not masked:
         _mouth(canvas, person, expression, points)
+    _scalp(canvas, person, rng)
     _beard(canvas, person, points, rng)
     for eye in (points[36:42], points[[45, 44, 43, 42, 47, 46]]):
         _eye(canvas, person, expression, eye)
@@ -219,7 +221,7 @@ def _eye(canvas: Canvas, person: Person, expression: Expression, eye: np.ndarray
     cx, cy = (middle - (LEFT, TOP)) * canvas.scale
     r = np.hypot(xx + 0.5 - cx, yy + 0.5 - cy) / (canvas.scale * 0.098)
     far = np.abs(xx + 0.5 - (eye[[0, 3], 0].mean() - LEFT) * canvas.scale) / (canvas.scale * 0.19)
-    white = np.array((232, 226, 220)) - np.array((10, 16, 18)) * person.age
+    white = np.array((244, 240, 236)) - np.array((10, 16, 18)) * person.age
     colour = white * (1 - 0.30 * np.clip(far, 0, 1.2)[..., None] ** 2 * (0.7, 1.0, 1.0))
     edge = np.clip((1.0 - r) * 9 + 0.5, 0, 1)[..., None]
     rays = 1 + 0.16 * np.sin(np.arctan2(yy - cy, xx - cx) * 23) * np.clip(r, 0, 1)
@@ -235,7 +237,7 @@ def _eye(canvas: Canvas, person: Person, expression: Expression, eye: np.ndarray
     part[..., 3] += (0.12 - part[..., 3]) * opening
     canvas.spot(eye[3, :2] + (side * 0.014, 0.006), (0.026, 0.018), (190, 122, 112), alpha=0.75, blur=0.008)
     glint = middle + (-0.034, -0.036)
-    canvas.spot(glint, (0.020, 0.022), (255, 255, 255), alpha=0.95 if expression.squint < 0.8 else 0.3, blur=0.005)
+    canvas.spot(glint, (0.015, 0.017), (255, 255, 255), alpha=0.9 if expression.squint < 0.8 else 0.3, blur=0.005)
     canvas.spot(middle + (0.04, 0.045), (0.020, 0.012), (225, 230, 240), alpha=0.25, blur=0.010)
     _lids(canvas, person, upper, lower, side)
 
@@ -264,7 +266,7 @@ def _brows(canvas: Canvas, person: Person, points: np.ndarray, rng: np.random.Ge
     thick = 0.058 * (1 + person.shape["brow"]) * (0.85 if person.lipstick is not None else 1.12)
     for brow in (points[17:22][::-1], points[22:27]):
         side = np.sign(brow[-1, 0])
-        spine = curve(brow[:, :2], 12)
+        spine = curve(brow[:, :2] + (0, 0.036), 12)
         t = np.linspace(0, 1, len(spine))
         half = thick * (0.62 + 0.55 * np.sin(np.pi * np.clip(t * 0.9 + 0.12, 0, 1))) * (1 - 0.72 * t**3)
         band = np.concatenate([spine - np.stack([0 * t, half], 1), (spine + np.stack([0 * t, half], 1))[::-1]])
@@ -275,6 +277,23 @@ def _brows(canvas: Canvas, person: Person, points: np.ndarray, rng: np.random.Ge
             root = spine[i] + (0, rng.uniform(-0.8, 1.0) * half[i])
             tip = root + np.array([side * (0.035 + 0.06 * lean), -0.075 * (1 - lean)]) * rng.uniform(0.7, 1.2)
             canvas.line(np.array([root, tip]), hair * rng.uniform(0.6, 1.0), 0.011, alpha=0.62, blur=0.002)
+
+
+def _scalp(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:
+    """The soft edge of the hair: roots that thin out into the skin."""
+    edge = hairline(person)
+    if edge is None:
+        return
+    h, w = canvas.pixels.shape[:2]
+    x = np.linspace(LEFT, RIGHT, w, dtype=np.float32)
+    y = np.linspace(TOP, BOTTOM, h, dtype=np.float32)[:, None]
+    line = np.interp(x, edge[:, 0], edge[:, 1])[None]
+    line = line + np.where(np.abs(x) > edge[-1, 0], 0.2, 0)[None]
+    roots = cv2.GaussianBlur(rng.normal(0, 1, (h, w)).astype(np.float32), (0, 0), sigmaX=0.7, sigmaY=2.0)
+    inside = np.clip((line - y) / 0.055 + 0.75 + 1.3 * roots, 0, 1) * (y < 0.3)
+    strength = {"buzz": 0.75, "receding": 0.6}.get(person.hair, 0.9)
+    colour = np.array(person.hair_colour) * 0.75
+    canvas.lay((0, 0, w, h), (inside * strength).astype(np.float32), colour, 0.1)
 
 
 def _beard(canvas: Canvas, person: Person, points: np.ndarray, rng: np.random.Generator) -> None:

@@ -20,10 +20,34 @@ HAIRS = {
     "white": (206, 204, 200),
 }  # fmt: skip
 IRISES = ((58, 36, 22), (82, 52, 28), (104, 80, 44), (92, 104, 72), (88, 118, 140), (110, 138, 158))
-HAIR_STYLES = ("bald", "buzz", "short", "side", "curly", "afro", "bob", "long", "wavy", "bun", "scarf", "receding")
+HAIR_STYLES = (
+    "bald",
+    "buzz",
+    "short",
+    "side",
+    "curly",
+    "afro",
+    "bob",
+    "fringe",
+    "long",
+    "wavy",
+    "bun",
+    "scarf",
+    "receding",
+)
 _STYLES = {  # how often each is drawn, for two manners of wearing hair
     "cropped": (("short", 5), ("side", 5), ("buzz", 3), ("curly", 2), ("bald", 2), ("receding", 2), ("afro", 1)),
-    "full": (("long", 5), ("bob", 4), ("wavy", 4), ("bun", 4), ("scarf", 2), ("afro", 1), ("curly", 1), ("side", 1)),
+    "full": (
+        ("long", 5),
+        ("bob", 3),
+        ("fringe", 2),
+        ("wavy", 4),
+        ("bun", 4),
+        ("scarf", 2),
+        ("afro", 1),
+        ("curly", 1),
+        ("side", 1),
+    ),
 }
 CLOTHES = ("tee", "stripes", "shirt", "jacket", "hoodie", "vneck", "polo")
 FABRICS = (

@@ -195,7 +195,7 @@ def _part(
         tint = dense[3][keep] if colour.ndim == 3 else np.broadcast_to(colour, points.shape)
     linear = (np.asarray(tint, np.float32) / 255) ** 2
     if kind in (HAIR, CLOTH):
-        linear = linear * np.where(flip < 0, np.float32(0.35), np.float32(1.0))
+        linear = linear * np.where((dense[1][keep, 2:] < -0.15), np.float32(0.35), np.float32(1.0))
     tangents = dense[-1][keep] if kind == HAIR else None
     return _Part(points, towards, canonical, linear, kind, gloss, tangents)
 

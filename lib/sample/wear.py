@@ -90,6 +90,8 @@ def _cloth(u: np.ndarray, v: np.ndarray, look: _Kind, worn: str, rng: np.random.
         over_nose = over_nose * 0.75 + 0.30 * np.clip(1 - np.abs(x) / 0.85, 0, 1) * np.exp(-(((y - 0.98) / 0.5) ** 2))
     if look.form == "sewn":
         over_nose = over_nose * 0.9 + 0.10 * np.clip(1 - np.abs(x) / 0.8, 0, 1) * np.exp(-(((y - 0.9) / 0.5) ** 2))
+    cheeks = 0.09 * np.exp(-(((np.abs(x) - 0.68) / 0.34) ** 2)) * np.exp(-(((y - 0.46) / 0.36) ** 2))
+    over_chin = over_chin + (cheeks if worn == "full" else 0.5 * cheeks)
     if worn == "nose":
         over_nose = over_nose * np.clip((y - 0.78) / 0.5, 0, 1)
     if worn == "chin":
@@ -151,9 +153,9 @@ def _tube(line: np.ndarray, radius: float, colour: tuple[int, int, int], gloss: 
 
 
 _FRAMES = {  # half-width, half-height, exponent of the rim, radius, colour
-    "round": (0.315, 0.275, 2.0, 0.020, (62, 44, 30)),
-    "square": (0.345, 0.225, 4.5, 0.028, (24, 24, 28)),
-    "thin": (0.335, 0.225, 3.0, 0.012, (148, 140, 128)),
+    "round": (0.315, 0.275, 2.0, 0.013, (62, 44, 30)),
+    "square": (0.345, 0.225, 4.5, 0.018, (24, 24, 28)),
+    "thin": (0.335, 0.225, 3.0, 0.009, (148, 140, 128)),
 }
 
 
@@ -166,7 +168,7 @@ def glasses(person: Person) -> tuple[list[Piece], list[np.ndarray]]:
     rims, lines = [], []
     for side in (-1, 1):
         x = side * 0.475 + wide * np.sign(np.cos(a)) * np.abs(np.cos(a)) ** (2 / power)
-        y = 0.045 + high * np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / power)
+        y = 0.02 + high * np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / power)
         rims.append(np.stack([x, y, 1.47 - 0.16 * np.abs(x) ** 2], 1))
         hinge = (side * (0.475 + wide), -0.03, 1.47 - 0.16 * (0.475 + wide) ** 2)
         bow = np.array([hinge, (side * 1.16, -0.05, 0.85), (side * 1.24, -0.04, 0.2), (side * 1.25, 0.02, -0.36)])
