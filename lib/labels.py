@@ -560,11 +560,16 @@ def _whole(crop: _Crop) -> dict[str, Any]:
 
 
 def to_detections(faces: "pd.DataFrame") -> "sv.Detections":
-    """The faces of one photo as supervision.Detections, for `plots.annotate`; the score is kept where there is one."""
+    """The faces of one photo as supervision.Detections, for `plots.annotate`.
+
+    Scores are kept where every face has one that speaks of its label, not of another answer of the model's.
+    """
     import supervision as sv
 
     names = faces["label"].to_numpy(dtype=object)
     scores = faces["score"].to_numpy(float)
+    if "answer" in faces:
+        scores = np.where((faces["answer"] == "") | (faces["answer"] == faces["label"]), scores, np.nan)
     return sv.Detections(
         xyxy=faces[["x1", "y1", "x2", "y2"]].to_numpy(np.float32).reshape(-1, 4),
         confidence=None if np.isnan(scores).any() or not len(faces) else scores,

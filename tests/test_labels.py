@@ -303,4 +303,6 @@ def test_faces_become_detections():
     assert len(labels.to_detections(labels.table([]))) == 0
     found = labels.to_detections(labels.table([face(1, 2, 3, 4, label="without_mask", score=0.5)]))
     assert found.xyxy.tolist() == [[1, 2, 3, 4]] and found.class_id.tolist() == [1]
+    other = labels.table([face(1, 2, 3, 4, label="without_mask", score=0.5, answer="with_mask")])
+    assert labels.to_detections(other).confidence is None  # the score is the other answer's
     assert found.confidence.tolist() == [0.5] and list(found.data["class_name"]) == ["without_mask"]

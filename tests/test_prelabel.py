@@ -161,6 +161,21 @@ def test_labels_are_compared_with_the_model(tmp_path):
     assert list(table["x1"]) == [10, 60, 0] and set(table["origin"]) == {"manual"}
 
 
+def test_no_labels_are_compared_with_nothing():
+    table, skipped = prelabel.compare(labels.table([]), lambda rgb: found())
+    assert len(table) == 0 and skipped == [] and prelabel.agreement(table).to_numpy().sum() == 0
+
+
+def test_still_pictures_show_boxes_and_crops_and_survive_a_missing_photo(tmp_path):
+    a = photo(tmp_path / "a.jpg", size=(600, 400))
+    rows = [dict(image=str(a), x1=100, y1=100, x2=300, y2=300, label="with_mask", answer="without_mask", score=0.9)]
+    table = labels.table([*rows, rows[0] | {"image": "gone.jpg"}])
+    green = np.array(classes.COLOURS["with_mask"])
+    for picture in (prelabel.pictures(table, side=200), prelabel.wall(table)):
+        assert (np.abs(picture.astype(int) - green).max(axis=2) < 12).sum() > 100
+    assert prelabel.pictures(labels.table([])).ndim == prelabel.wall(labels.table([])).ndim == 3
+
+
 # ── windows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import batch, boxes, classes, files, images, labels
+from .pictures import pictures, wall
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..detect import MaskDetector
 
-__all__ = ["NOT_FOUND", "NoWindow", "agreement", "compare", "label_img", "prelabel", "roi"]
+__all__ = ["NOT_FOUND", "NoWindow", "agreement", "compare", "label_img", "pictures", "prelabel", "roi", "wall"]
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +83,16 @@ def prelabel(
         tasks.append(_Task(photo, target, known.get(photo, ""), name, first.setdefault(target, photo)))
     results, skipped = batch.run(_Prelabel(detector), tasks, executor=executor, progress=progress)
     rows = [row for found in results for row in found]
-    faces = labels.table(rows)
-    for name, kind in (("answer", "str"), ("doubt", "float64")):
-        if name not in faces:
-            faces[name] = np.full(len(faces), "" if kind == "str" else np.nan)
-            faces[name] = faces[name].astype(kind)
+    faces = _answered(rows)
     faceless = [t.photo for t, found in zip(_done(tasks, skipped), results, strict=True) if not found]
     return faces, skipped + [{"item": photo, "reason": "no face found"} for photo in faceless]
+
+
+def _answered(rows: list[dict[str, Any]]) -> "pd.DataFrame":
+    """A table of faces with the columns answer and doubt, also where there are no rows."""
+    faces = labels.table(rows)
+    missing = {name: kind for name, kind in (("answer", "str"), ("doubt", "float64")) if name not in faces}
+    return faces.assign(**{n: "" if k == "str" else np.nan for n, k in missing.items()}).astype(missing)
 
 
 @dataclass(frozen=True)
@@ -188,8 +192,7 @@ def compare(
     """
     groups = [_Group(str(name), tuple(map(dict, g.to_dict("records")))) for name, g in faces.groupby("image")]
     results, skipped = batch.run(_Compare(detector), groups, executor=executor, progress=progress)
-    compared = labels.table([row for rows in results for row in rows])
-    return compared, skipped
+    return _answered([row for rows in results for row in rows]), skipped
 
 
 @dataclass(frozen=True)

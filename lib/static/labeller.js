@@ -138,9 +138,11 @@ function render({ model, el }) {
         `transform:translate(${x + face.x1 * scale}px,${y + face.y1 * scale}px);` +
         `width:${w}px;height:${(face.y2 - face.y1) * scale}px;z-index:${i === chosen ? 2 : 1}`;
       node.className = "fm-box" + (i === chosen ? " fm-chosen" : "") + (face.origin === "auto" ? " fm-auto" : "") +
-        (w < 44 && i !== chosen ? " fm-small" : "") + (y + face.y1 * scale < 20 ? " fm-top" : "");
-      const text = word(face.label) + (face.origin === "auto" ? percent(face.score) : "") +
-        (face.answer && face.answer !== face.label && known[face.answer] ? ` · model: ${word(face.answer)}` : "");
+        (w < 44 && i !== chosen ? " fm-small" : "") + (y + face.y1 * scale < 20 ? " fm-top" : "") +
+        (x + face.x1 * scale + 190 > stage.clientWidth && x + face.x2 * scale > 190 ? " fm-right" : "");
+      const text = face.answer && face.answer !== face.label && known[face.answer]
+        ? `${word(face.label)} · model: ${word(face.answer)}${percent(face.score)}`
+        : word(face.label) + (face.origin === "auto" ? percent(face.score) : "");
       if (node.firstChild.textContent !== text) node.firstChild.textContent = text;
     });
     const face = faces[chosen];
@@ -148,6 +150,8 @@ function render({ model, el }) {
     if (face) {
       handles.forEach((node, i) => {
         const [u, v] = HANDLES[i];
+        const side = (u === 0.5 ? face.x2 - face.x1 : v === 0.5 ? face.y2 - face.y1 : Infinity) * scale;
+        node.hidden = side < 44; // on a small box the corners are enough
         node.style.transform = `translate(${x + (face.x1 + u * (face.x2 - face.x1)) * scale}px,` +
           `${y + (face.y1 + v * (face.y2 - face.y1)) * scale}px)`;
       });
@@ -449,6 +453,7 @@ function render({ model, el }) {
     if (!face) return -1;
     let best = -1, distance = reach;
     HANDLES.forEach(([u, v], i) => {
+      if (handles[i].hidden) return;
       const hx = view.x + (face.x1 + u * (face.x2 - face.x1)) * view.scale;
       const hy = view.y + (face.y1 + v * (face.y2 - face.y1)) * view.scale;
       const d = Math.hypot(hx - p.sx, hy - p.sy);
