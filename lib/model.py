@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -45,12 +46,11 @@ def mobilenet_v2(
     """MobileNetV2 with a new head: (n, size, size, 3) of 0–255 → (n, classes) softmax.
 
     weights: "imagenet", "shipped" (the backbone of our own model), a path (.h5 without top, or a .keras of ours), or
-    None for chance. Where ImageNet weights cannot be had, the shipped backbone stands in and a warning says so. Batch
-    normalisation stays in inference mode for good, because one of the known weight files has it folded away.
+    None for chance. Where ImageNet weights cannot be had, the shipped backbone stands in, and a warning says so. It
+    comes frozen; `free` lets it learn, but for batch normalisation, which one of the known files has folded away.
     Sandler et al. 2018, arXiv 1801.04381.
     """
-    import keras
-
+    keras = _keras()
     source = _weights(weights, alpha)
     legacy = str(source) if source is not None and source.suffix == ".h5" else None
     inside = keras.applications.MobileNetV2(
@@ -63,31 +63,41 @@ def mobilenet_v2(
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(inside(x, training=False))
     start = keras.initializers.GlorotUniform(seed=seed)
     answer = keras.layers.Dense(classes, activation="softmax", kernel_initializer=start, name="answer")(x)
-    return keras.Model(rgb, answer, name="mobilenet_v2")
+    model = keras.Model(rgb, answer, name="mobilenet_v2")
+    free(model, blocks=0)
+    return model
 
 
-def tutorial_cnn(*, classes: int = len(NAMES), size: int = 96, dropout: float = 0.5) -> "keras.Model":
+def tutorial_cnn(*, classes: int = len(NAMES), size: int = 96, dropout: float = 0.5, seed: int = 0) -> "keras.Model":
     """The plain network of many old tutorials, as a baseline: two convolutions, one pooling, one wide layer.
 
     Nearly all its parameters sit between the flattened picture and 128 units: 17 million at 96 px, 99 at 224.
     """
-    import keras
-
+    keras = _keras()
     layers = keras.layers
+    start = {"kernel_initializer": keras.initializers.GlorotUniform(seed=seed)}
     return keras.Sequential(
         [
             keras.Input((size, size, 3), name="rgb"),
             layers.Rescaling(1 / 255, name="normalise"),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.Conv2D(64, 3, activation="relu"),
+            layers.Conv2D(32, 3, activation="relu", **start),
+            layers.Conv2D(64, 3, activation="relu", **start),
             layers.MaxPooling2D(),
             layers.Flatten(),
-            layers.Dropout(dropout),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(classes, activation="softmax", name="answer"),
+            layers.Dropout(dropout, seed=seed),
+            layers.Dense(128, activation="relu", **start),
+            layers.Dense(classes, activation="softmax", name="answer", **start),
         ],
         name="tutorial_cnn",
     )
+
+
+def _keras() -> Any:
+    """Keras, imported without the remarks that TensorFlow makes on starting."""
+    with quiet(deep="tensorflow" not in sys.modules):
+        import keras
+        import tensorflow  # noqa: F401
+    return keras
 
 
 def backbone(model: "keras.Model") -> "keras.Model | None":
@@ -98,9 +108,11 @@ def backbone(model: "keras.Model") -> "keras.Model | None":
 def free(model: "keras.Model", *, blocks: int | None) -> int:
     """Let the last blocks of the backbone learn: 0 freezes it, None frees all. Returns the count of trained parameters.
 
-    A block is one inverted residual of MobileNetV2's 17; its last convolution goes with the first block freed. The
-    model has to be compiled again afterwards.
+    A block is one inverted residual of MobileNetV2's 17; its last convolution goes with the first block freed. Batch
+    normalisation is never freed: Keras 3 lets an outer model's training=True reach it through training=False, and only
+    a frozen layer keeps its statistics. The model has to be compiled again afterwards.
     """
+    keras = _keras()
     inside = backbone(model)
     if inside is not None:
         inside.trainable = blocks is None or blocks > 0
@@ -108,7 +120,7 @@ def free(model: "keras.Model", *, blocks: int | None) -> int:
         learning = not first
         for layer in inside.layers:
             learning = learning or (inside.trainable and layer.name.startswith(first))
-            layer.trainable = learning
+            layer.trainable = learning and not isinstance(layer, keras.layers.BatchNormalization)
     return int(sum(np.prod(w.shape) for w in model.trainable_weights))
 
 
@@ -157,8 +169,7 @@ def _take_over(inside: "keras.Model", path: Path, alpha: float) -> None:
 
 def load(path: str | Path) -> "keras.Model":
     """Read a .keras file of ours, ready to predict or to go on learning."""
-    import keras
-
+    keras = _keras()
     return keras.models.load_model(path)
 
 
@@ -171,15 +182,14 @@ def export(
     wrong ranges, which costs MobileNetV2 many points. float16 also writes NAME-float16.tflite, which takes floats.
     Returns the paths by kind: keras, tflite, float16.
     """
-    import keras
-
+    keras = _keras()
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if not len(calibration):
         raise ValueError("calibration: needs at least one real crop, got none")
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
     paths = {"keras": folder / f"{name}.keras", "tflite": folder / f"{name}.tflite"}
-    with quiet():
+    with quiet(deep=True):
         bare.save(paths["keras"])
         images.write(paths["tflite"], _int8(bare, calibration))
         if float16:
@@ -236,7 +246,7 @@ def probabilities(
     """Answers (n, classes) of an exported .tflite for crops uint8 (n, size, size, 3): to check an export by."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with quiet():
+    with quiet(deep=True):
         interpreter = Interpreter(model_path=str(path), num_threads=threads)
         interpreter.allocate_tensors()
     (entry,), (leave,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -278,12 +288,15 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the converter's and Keras's chatter off the page; errors still come through."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+def quiet(*, deep: bool = False) -> Iterator[None]:
+    """Keep the converter's and Keras's chatter off the page; errors still come through.
+
+    deep: also what C++ writes past Python, for the whole process; for the start of TensorFlow and for conversions.
+    """
+    talkers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
+    levels = [talker.level for talker in talkers]
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _closed() if deep else _open():
         warnings.simplefilter("ignore")
-        talkers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
-        levels = [talker.level for talker in talkers]
         for talker in talkers:
             talker.setLevel(logging.ERROR)
         try:
@@ -291,3 +304,22 @@ def quiet() -> Iterator[None]:
         finally:
             for talker, level in zip(talkers, levels, strict=True):
                 talker.setLevel(level)
+
+
+_open = contextlib.nullcontext
+
+
+@contextlib.contextmanager
+def _closed() -> Iterator[None]:
+    """File descriptors 1 and 2 lead nowhere for a while."""
+    kept = [os.dup(1), os.dup(2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        yield
+    finally:
+        for number, old in zip((1, 2), kept, strict=True):
+            os.dup2(old, number)
+            os.close(old)
+        os.close(nowhere)

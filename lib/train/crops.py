@@ -21,7 +21,7 @@ def view(wide: np.ndarray, *, size: int, margin: float = 0.25) -> np.ndarray:
     """The plain crops inside wide ones: uint8 (n, s, s, 3) → (n, size, size, 3), as `boxes.crop` cuts them."""
     inner = wide.shape[1] * (1 + 2 * margin) / (1 + 2 * WIDE)
     matrix = _matrix(wide.shape[1], size, inner)
-    return np.stack([_warp(crop, matrix, size) for crop in wide]) if len(wide) else np.zeros((0, size, size, 3), "u1")
+    return np.stack([_warp(crop, matrix, size) for crop in wide] or [np.zeros((size, size, 3), np.uint8)])[: len(wide)]
 
 
 def _matrix(
@@ -35,7 +35,7 @@ def _matrix(
 
 
 def _warp(crop: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP  # the matrix already leads from result to source
     return cv2.warpAffine(crop, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -82,11 +82,11 @@ def _degrade(rgb: np.ndarray, rng: np.random.Generator, *, shrink: float) -> np.
             how = cv2.INTER_AREA if rng.random() < 0.8 else cv2.INTER_LINEAR
             rgb = cv2.resize(rgb, (side, side), interpolation=how)
     if rng.random() < 0.4:
-        grain = rng.normal(0, rng.uniform(1, 12), rgb.shape[:2] + (1,)) + rng.normal(0, 2, rgb.shape)
+        grain = rng.normal(0, rng.uniform(1, 12), (*rgb.shape[:2], 1)) + rng.normal(0, 2, rgb.shape)
         rgb = (rgb + grain).clip(0, 255).astype(np.uint8)
     if rng.random() < 0.6:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 96))]
-        rgb = cv2.imdecode(cv2.imencode(".jpg", rgb, quality)[1], cv2.IMREAD_UNCHANGED)
+        rgb = np.asarray(cv2.imdecode(cv2.imencode(".jpg", rgb, quality)[1], cv2.IMREAD_UNCHANGED))
     if rgb.shape[0] != size:
         how = cv2.INTER_LINEAR if rng.random() < 0.8 else cv2.INTER_CUBIC
         rgb = cv2.resize(rgb, (size, size), interpolation=how)
@@ -96,6 +96,5 @@ def _degrade(rgb: np.ndarray, rng: np.random.Generator, *, shrink: float) -> np.
 def small_view(wide: np.ndarray, *, size: int, margin: float, seed: int = 1) -> np.ndarray:
     """Wide crops as small faces of photos: validation looks at these as well, always at the same ones."""
     plain = view(wide, size=size, margin=margin)
-    return np.stack(
-        [_degrade(c, np.random.default_rng([seed, i]), shrink=1.0) for i, c in enumerate(plain)] or [plain[:0]]
-    ).reshape(plain.shape)
+    shown = [_degrade(c, np.random.default_rng([seed, i]), shrink=1.0) for i, c in enumerate(plain)]
+    return np.stack(shown) if shown else plain

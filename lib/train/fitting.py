@@ -225,7 +225,7 @@ def _learn(
         began = time.monotonic()
         batches = _batches(faces.train[0], answers, weights, plan=plan, epoch=epoch)
         with model.quiet():
-            result = network.fit(batches, epochs=epoch + 1, initial_epoch=epoch, verbose=0).history
+            result = network.fit(batches, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0).history
         row = {"epoch": epoch + 1, "stage": stage, "loss": result["loss"][-1], "accuracy": result["accuracy"][-1]}
         row |= {"seconds": round(time.monotonic() - began, 1)} | _validate(network, seen, faces)
         late = stage == "all" and epoch - state.best_epoch >= plan.patience and row["val_loss"] >= state.best
@@ -242,7 +242,7 @@ def _learn(
 
 def _build(plan: Plan, classes: int) -> "keras.Model":
     if plan.network == "tutorial_cnn":
-        return model.tutorial_cnn(classes=classes, size=plan.size)
+        return model.tutorial_cnn(classes=classes, size=plan.size, seed=plan.seed)
     return model.mobilenet_v2(classes=classes, alpha=plan.alpha, size=plan.size, weights=plan.weights, seed=plan.seed)
 
 
