@@ -85,7 +85,8 @@ def join(*tables: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat(filled, ignore_index=True)
     words = [c for c in table.columns if c in TEXT]
     table[words] = table[words].astype(object).where(table[words].notna(), "")
-    return table.drop_duplicates(["image", *BOX]).reset_index(drop=True)
+    place = table[BOX].assign(image=[str(Path(image).resolve()) for image in table["image"]])
+    return table[~place.duplicated()].reset_index(drop=True)
 
 
 # --- boxes ----------------------------------------------------------------------------------------------------------

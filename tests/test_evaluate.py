@@ -232,6 +232,8 @@ def test_worst_errors_come_first():
     wrong = evaluate.worst(table, probabilities)
     assert wrong["image"].tolist() == ["/p/3.jpg", "/p/2.jpg"]
     assert wrong["answer"].tolist() == [BARE, MASK] and wrong["row"].tolist() == [2, 1]
+    assert evaluate.worst(table, probabilities, wrong_only=False)["row"].tolist() == [2, 1, 3, 0]
+    assert evaluate.worst(table.iloc[:0], np.zeros((0, 3))).empty
 
 
 # --- baselines ---

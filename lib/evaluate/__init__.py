@@ -5,6 +5,7 @@ they come from (a shipped model, a peer, a person) is all one.
 """
 
 from .answers import aligned, answers_on_boxes, detections, worst
+from .attention import attention
 from .baselines import faked, shortcut
 from .measures import MISSED, average_precision, ece, measure, pair, reliability, score, slices, three
 from .report import report
@@ -13,6 +14,7 @@ __all__ = [
     "MISSED",
     "aligned",
     "answers_on_boxes",
+    "attention",
     "average_precision",
     "detections",
     "ece",

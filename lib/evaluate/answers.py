@@ -79,10 +79,17 @@ def aligned(probabilities: np.ndarray, known: Sequence[str]) -> np.ndarray:
     return result / np.maximum(result.sum(1, keepdims=True), 1e-9)
 
 
-def worst(table: "pd.DataFrame", probabilities: np.ndarray, *, count: int = 24) -> "pd.DataFrame":
-    """The rows that the model gets wrong, most certain first, with columns answer, sure (0–1) and row (its place)."""
+def worst(
+    table: "pd.DataFrame", probabilities: np.ndarray, *, count: int = 24, wrong_only: bool = True
+) -> "pd.DataFrame":
+    """The rows that the model is most wrong about, with columns answer, sure (of the answer, 0–1) and row (its place).
+
+    Sorted by the probability of the true class, lowest first; with wrong_only=False the nearly wrong ones follow.
+    """
     probabilities = np.asarray(probabilities, float).reshape(-1, len(classes.NAMES))
     answer = np.array(classes.NAMES, object)[probabilities.argmax(1)]
+    true = probabilities[np.arange(len(table)), [classes.index(name) for name in table["label"]]]
     judged = table.reset_index(drop=True).assign(answer=answer, sure=probabilities.max(1), row=np.arange(len(table)))
-    wrong = judged[judged["answer"] != judged["label"]]
-    return wrong.sort_values("sure", ascending=False, kind="stable").head(count).reset_index(drop=True)
+    judged = judged.iloc[np.argsort(true, kind="stable")]
+    wrong = judged[judged["answer"] != judged["label"]] if wrong_only else judged
+    return wrong.head(count).reset_index(drop=True)
