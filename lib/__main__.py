@@ -55,6 +55,75 @@ def notebooks() -> None:
         click.echo(f"{path.stat().st_size / 1e3:6.0f} kB  {path.name}")
 
 
+@main.command()
+@click.argument("source")
+@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
+@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out lower scores."
+)
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the answers here.")
+@click.option("--out", type=click.Path(path_type=Path), help="Annotated photo, clip (.mp4), or folder of photos.")
+@click.option("--events", type=click.Path(dir_okay=False, path_type=Path), help="JSONL of who came, changed and left.")
+@click.option("--blur", is_flag=True, help="Make the faces in a clip unrecognisable.")
+@click.option("--show", is_flag=True, help="Show it in a window (q ends it).")
+def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
+    """Find faces and say with, without or worn incorrectly.
+
+    SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a stream's address. --json writes
+    {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how sure the finder
+    is of the face times the probability of the class.
+    """
+    from . import detect as room
+    from . import faces, images
+
+    path = Path(source)
+    still = path.is_dir() or path.suffix.lower() in images.SUFFIXES
+    if still and not path.exists():
+        raise FileNotFoundError(f"{source}: there is no such file or folder")
+    detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
+    (_detect_photos if still else _detect_video)(source, detector, **options)
+
+
+def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
+                   show: bool, **unused: Any) -> None:  # fmt: skip
+    from tqdm import tqdm
+
+    from . import detect, files, images, plots, screen
+
+    root = Path(source) if Path(source).is_dir() else None
+    photos = images.find(root) if root else [Path(source)]
+    if not photos:
+        raise ValueError(f"{source}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
+    bar = tqdm if root and sys.stderr.isatty() else None
+    seen, skipped = detect.look(photos, detector, root=root, out=out, threshold=threshold, progress=bar)
+    for photo in seen:
+        click.echo(f"{photo.name}: {photo.words}")
+    for row in skipped:
+        click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+    if json_path:
+        files.write(json_path, json.dumps({photo.name: photo.answers for photo in seen}))
+    if not seen:
+        raise ValueError(f"{source}: no photo could be read")
+    if show:
+        rgb = images.read(photos[0])
+        screen.show(plots.annotate(rgb, detector(rgb)), title=photos[0].name)
+
+
+def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
+                  show: bool, events: Path | None, blur: bool) -> None:  # fmt: skip
+    from tqdm import tqdm
+
+    from . import files, video
+
+    opened = video.open(source)
+    watched = video.annotate(opened, detector, out=out, events=events, blur=blur, show=show,
+                             progress=tqdm if sys.stderr.isatty() else None)  # fmt: skip
+    click.echo(watched.words())
+    if json_path:
+        files.write(json_path, json.dumps({opened.name: watched.answers(threshold=threshold)}))
+
+
 def start(arguments: list[str] | None = None) -> Any:
     """Run a command; what the caller can mend is one sentence and code 2, never a traceback."""
     from .batch import Skip

@@ -5,18 +5,19 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import assets, boxes, classes, images
+from . import assets, batch, boxes, classes, images, plots
 
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["Classifier", "MaskDetector", "ModelDamaged", "calibrated", "decide"]
+__all__ = ["Classifier", "Looked", "MaskDetector", "ModelDamaged", "calibrated", "decide", "look"]
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,12 @@ class MaskDetector:
 
         score = the finder's face score (cut to 0–1) × the probability of the class; rows below threshold are left out.
         """
-        found = self(rgb)
+        return self.rows(self(rgb), threshold=threshold)
+
+    def rows(self, found: "sv.Detections", *, threshold: float = 0.0) -> list[list[Any]]:
+        """The same rows from detections that this detector gave."""
+        if not len(found):
+            return []
         ids, sure = decide(np.asarray(found.data["probabilities"]))
         scores = np.clip(np.asarray(found.data["face_score"]), 0, 1) * sure
         return [
@@ -231,3 +237,63 @@ def _finder(card: Mapping[str, Any]) -> Callable[[np.ndarray], "sv.Detections"]:
     except assets.AssetMissing as trouble:
         log.warning("the model was trained on faces found by %s, which is not to be had: %s", name, trouble)
         return faces.finder("auto")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was seen on one photo: its name, the rows of `MaskDetector.answers`, and one line for people."""
+
+    name: str
+    answers: list[list[Any]]
+    words: str
+
+
+def look(
+    photos: Sequence[str | Path],
+    detector: MaskDetector,
+    *,
+    root: str | Path | None = None,
+    out: str | Path | None = None,
+    threshold: float = 0.0,
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+) -> tuple[list[Looked], list[dict[str, Any]]]:
+    """Look at many photos: (what was seen in order, skipped as rows of item and reason).
+
+    root: the folder that the names are relative to; without it they are file names. out: where annotated copies go, a
+    folder laid out like root, or, for a single photo, a file. Raises ValueError when out would overwrite a photo.
+    """
+    names = [Path(p).relative_to(root).as_posix() if root else Path(p).name for p in photos]
+    targets = [
+        _target(p, name, out, alone=root is None and len(photos) == 1) for p, name in zip(photos, names, strict=True)
+    ]
+
+    jobs = {str(p): (name, target) for p, name, target in zip(photos, names, targets, strict=True)}
+
+    def one(path: str) -> Looked:
+        name, target = jobs[path]
+        rgb = images.read(path)
+        found = detector(rgb)
+        if target is not None:
+            images.write(target, plots.annotate(rgb, found))
+        return Looked(name, detector.rows(found, threshold=threshold), _words(found))
+
+    return batch.run(one, list(jobs), progress=progress)
+
+
+def _target(photo: str | Path, name: str, out: str | Path | None, *, alone: bool) -> Path | None:
+    if out is None:
+        return None
+    file = alone and Path(out).suffix.lower() in images.SUFFIXES
+    target = Path(out) if file else Path(out) / Path(name).with_suffix(".jpg")
+    if target.resolve() == Path(photo).resolve():
+        raise ValueError(f"out: {target} is the photo itself, which is never overwritten; name another file or folder")
+    return target
+
+
+def _words(found: "sv.Detections") -> str:
+    if not len(found):
+        return "no face found"
+    captions = [
+        classes.caption(str(n), float(p)) for n, p in zip(found.data["class_name"], found.confidence, strict=True)
+    ]
+    return f"{len(found)} {'face' if len(found) == 1 else 'faces'}: {', '.join(captions)}"

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .. import boxes, classes, clips, plots
+from .. import boxes, classes, clips, plots, screen
 from .sources import Frame, Source, open
 from .tracking import Tracker
 
@@ -41,6 +39,23 @@ class Watched:
     stages: dict[str, float]
     ended: str
     out: Path | None
+
+    def words(self) -> str:
+        """One line for people: how long, how fast, how many people with which label at most at once."""
+        most = counts(self)[[*classes.NAMES, classes.UNSURE]].max() if self.times else {}
+        seen = ", ".join(f"{classes.WORDS[name].lower()} {int(n)}" for name, n in most.items() if n) or "nobody"
+        rate = 1000 / max(1e-9, sum(ms for stage, ms in self.stages.items() if stage != "wait for frame"))
+        ended = "" if self.ended == "end" else f"; ended early: {self.ended}"
+        return f"{len(self.times)} frames, {rate:.0f} a second; most at once: {seen}{ended}"
+
+    def answers(self, *, threshold: float = 0.0) -> list[dict[str, Any]]:
+        """One dict a frame with a face: seconds, and faces as rows [x1, y1, x2, y2, probability, class, person]."""
+        kept = self.faces[self.faces["sure"] >= threshold]
+        columns = ["x1", "y1", "x2", "y2", "sure", "shown", "person"]
+        return [
+            {"seconds": round(float(seconds), 3), "faces": rows[columns].to_numpy(object).tolist()}
+            for seconds, rows in kept.groupby("seconds", sort=True)
+        ]
 
 
 def annotate(
@@ -154,8 +169,7 @@ class _Watch:
             )
 
     def _show(self, picture: np.ndarray) -> None:
-        cv2.imshow(self.window, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        self.quit = cv2.waitKey(1) & 0xFF in (ord("q"), 27)
+        self.quit = screen.show(picture, title=self.window, milliseconds=1)
 
     def result(self, ended: str, out: Path | None) -> Watched:
         import pandas as pd
@@ -206,7 +220,7 @@ def _numbers(people: "sv.Detections") -> np.ndarray:
 
 def _window(source: Source) -> str:
     """Title of the window, once it is sure that there is a screen (OpenCV would end the process otherwise)."""
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    if not screen.there():
         raise ValueError("show: there is no screen here (DISPLAY is not set); leave it out and write a file instead")
     return f"{source.name} - press q to quit"
 
