@@ -33,20 +33,23 @@ class _Style:
 
 
 _ANGLES = np.radians((0, 28, 46, 58, 70, 82, 96, 115, 180))
-_CROPPED = (-1.20, -1.22, -1.12, -0.80, -0.34, 0.18, 0.30, 0.62, 0.85)
+_CROPPED = (-1.10, -1.13, -1.05, -0.80, -0.34, 0.18, 0.30, 0.62, 0.85)
 _STYLES = {
-    "buzz": _Style(0.030, (-1.16, -1.18, -1.06, -0.80, -0.36, 0.10, 0.22, 0.55, 0.80), 0.03, shine=0.15),
-    "short": _Style(0.14, _CROPPED, 0.05, part=0.30),
-    "side": _Style(0.21, (-1.14, -1.12, -1.02, -0.74, -0.32, 0.16, 0.30, 0.60, 0.85), 0.05, part=0.65),
-    "receding": _Style(0.06, (-1.56, -1.46, -1.34, -1.0, -0.40, 0.18, 0.30, 0.62, 0.85), 0.08),
+    "buzz": _Style(0.030, (-1.08, -1.11, -1.02, -0.80, -0.36, 0.10, 0.22, 0.55, 0.80), 0.03, shine=0.15),
+    "short": _Style(0.18, _CROPPED, 0.05, part=0.30),
+    "side": _Style(0.25, (-1.06, -1.05, -0.96, -0.74, -0.32, 0.16, 0.30, 0.60, 0.85), 0.05, part=0.65),
+    "receding": _Style(0.06, (-1.42, -1.48, -1.36, -1.0, -0.40, 0.18, 0.30, 0.62, 0.85), 0.08),
     "curly": _Style(0.26, (-1.06, -1.04, -0.96, -0.74, -0.28, 0.16, 0.32, 0.72, 1.0), 0.10, curl=1.0, shine=0.3),
     "afro": _Style(0.55, (-1.04, -1.00, -0.92, -0.70, -0.20, 0.30, 0.55, 0.85, 1.0), 0.08, curl=0.8, shine=0.1),
-    "bob": _Style(0.17, (-1.12, -1.0, -0.6, 0.80, 1.30, 1.42, 1.46, 1.46, 1.4), 0.05, part=0.35, shine=0.7),
+    "bob": _Style(0.18, (-1.06, -1.0, -0.6, 0.80, 1.30, 1.42, 1.46, 1.46, 1.4), 0.05, part=0.35, shine=0.7),
     "fringe": _Style(0.15, (-0.50, -0.49, -0.44, 0.50, 1.25, 1.42, 1.46, 1.46, 1.4), 0.05, twist=0.15, shine=0.7),
-    "long": _Style(0.14, (-1.12, -1.00, -0.84, 1.90, 2.45, 2.60, 2.75, 2.80, 2.8), 0.16, part=0.12, shine=0.7),
+    "long": _Style(0.15, (-1.06, -0.98, -0.84, 1.90, 2.45, 2.60, 2.75, 2.80, 2.8), 0.16, part=0.12, shine=0.7),
     "wavy": _Style(0.20, (-1.10, -0.96, -0.80, 1.70, 2.10, 2.30, 2.45, 2.50, 2.5), 0.16, wave=0.075, part=0.3),
-    "bun": _Style(0.065, (-1.14, -1.12, -1.02, -0.78, -0.28, 0.10, 0.34, 0.66, 0.9), 0.03, part=0.1, shine=0.8),
+    "bun": _Style(0.075, (-1.08, -1.08, -1.0, -0.78, -0.28, 0.10, 0.34, 0.66, 0.9), 0.03, part=0.1, shine=0.8),
 }
+
+
+_GROWN: dict[int, tuple[Person, list[Growth]]] = {}  # the last few heads of hair, for clips
 
 
 def hairline(person: Person) -> np.ndarray | None:
@@ -63,6 +66,15 @@ def hairline(person: Person) -> np.ndarray | None:
 
 def grow(person: Person) -> list[Growth]:
     """What grows on, or covers, the person's head; nothing on a bald one."""
+    if person.seed not in _GROWN:
+        while len(_GROWN) >= 8:
+            _GROWN.pop(next(iter(_GROWN)))
+        _GROWN[person.seed] = person, _grown(person)
+    known, growths = _GROWN[person.seed]
+    return growths if known == person else _grown(person)
+
+
+def _grown(person: Person) -> list[Growth]:
     if person.hair == "bald":
         return []
     if person.hair == "scarf":

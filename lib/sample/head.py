@@ -59,8 +59,8 @@ _BUMPS = (
     ("bag", 0.44, 0.19, 0.17, 0.05, -0.012), ("lid_fold", 0.46, -0.145, 0.2, 0.028, -0.02),
 )  # fmt: skip
 _RIDGE = np.array([  # the nose along the middle: y, height over the face, half-width
-    (-0.40, 0.0, 0.12), (-0.22, 0.015, 0.12), (-0.05, 0.045, 0.105), (0.10, 0.085, 0.10), (0.25, 0.135, 0.10),
-    (0.41, 0.20, 0.11), (0.53, 0.255, 0.13), (0.62, 0.285, 0.145), (0.68, 0.275, 0.15), (0.74, 0.19, 0.14),
+    (-0.40, 0.0, 0.14), (-0.22, 0.015, 0.14), (-0.05, 0.045, 0.125), (0.10, 0.085, 0.125), (0.25, 0.135, 0.13),
+    (0.41, 0.20, 0.145), (0.53, 0.255, 0.16), (0.62, 0.285, 0.17), (0.68, 0.275, 0.165), (0.74, 0.19, 0.15),
     (0.79, 0.07, 0.13), (0.84, 0.015, 0.12), (0.92, 0.0, 0.12),
 ])  # fmt: skip
 
@@ -128,7 +128,7 @@ def _reliefs(base: np.ndarray) -> dict[str, np.ndarray]:
         found[name] = (height * both * np.exp(-(((y - cy) / wy) ** 2))).astype(np.float32)
     tall = np.interp(y, _RIDGE[:, 0], _RIDGE[:, 1])
     wide = np.interp(y, _RIDGE[:, 0], _RIDGE[:, 2])
-    nose = (tall * np.exp(-((np.abs(x) / wide) ** 2.4))).astype(np.float32)
+    nose = (tall * np.exp(-((np.abs(x) / wide) ** 2.0))).astype(np.float32)
     found["nose"] = cv2.GaussianBlur(nose, (0, 0), 1.2)
     found["nostril"] = (
         -0.10 * np.exp(-(((np.abs(x) - 0.095) / 0.045) ** 2)) * np.exp(-(((y - 0.765) / 0.03) ** 2))
@@ -270,7 +270,7 @@ def torso(person: Person) -> Sheet:
     y = np.concatenate([np.linspace(1.0, 3.2, 150), np.linspace(3.2, 6.6, 90)[1:]])
     rows = np.stack([np.interp(y, _BODY[:, 0], _BODY[:, i]) for i in range(1, 5)]).astype(np.float32)
     width, centre, depth, power = cv2.GaussianBlur(rows, (0, 0), sigmaX=5, sigmaY=1e-3)[..., None]
-    angle = np.linspace(-1.9, 1.9, 230)[None]
+    angle = np.linspace(-1.62, 1.62, 200)[None]
     grow = 1 + person.build * np.clip((y[:, None] - 1.6) / 1.2, 0.4, 1)
     x = width * grow * np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** (2 / power)
     z = centre + depth * np.sign(np.cos(angle)) * np.abs(np.cos(angle)) ** (2 / power)

@@ -41,6 +41,26 @@ class Canvas:
         a = np.linspace(0, 2 * np.pi, 40)
         self._draw(np.stack([centre[0] + radii[0] * np.cos(a), centre[1] + radii[1] * np.sin(a)], 1), colour, None, how)
 
+    def strokes(self, ends: np.ndarray, colour: Colour, width: float, *, alpha: float) -> None:
+        """Draw many short straight lines (n, 2, 2) of one colour at once."""
+        h, w = self.pixels.shape[:2]
+        fixed = np.round(self.at(ends.reshape(-1, 2)) * 16).astype(np.int32).reshape(-1, 2, 2)
+        x1, y1 = np.clip(fixed.min((0, 1)) // 16 - 3, 0, (w - 1, h - 1))
+        x2, y2 = np.clip(fixed.max((0, 1)) // 16 + 4, (x1 + 1, y1 + 1), (w, h))
+        cover = np.zeros((y2 - y1, x2 - x1), np.uint8)
+        thick = width * self.scale
+        shade = int(255 * min(1.0, thick))
+        cv2.polylines(
+            cover,
+            list((fixed - (x1 * 16, y1 * 16)).astype(np.int32)),
+            False,
+            shade,
+            max(1, round(thick)),
+            cv2.LINE_AA,
+            4,
+        )
+        self.lay((x1, y1, x2, y2), cover.astype(np.float32) * (alpha / 255), colour)
+
     def lay(
         self, box: tuple[int, int, int, int], alpha: np.ndarray, colour: Colour, gloss: float | None = None
     ) -> None:
@@ -122,8 +142,8 @@ def _complexion(canvas: Canvas, person: Person, rng: np.random.Generator) -> Non
     canvas.spot((0, -0.75), (0.5, 0.25), _tone(person, 1.02, 1.0, 0.97), alpha=0.5, blur=0.15, gloss=0.5)
     canvas.spot((0, 1.60), (0.25, 0.14), flush, alpha=0.18, blur=0.08)
     if person.freckles:
-        for x, y in zip(rng.normal(0, 0.5, 70), rng.normal(0.42, 0.22, 70), strict=True):
-            canvas.spot((x, y), (0.012, 0.011), _tone(person, 0.78, 0.64, 0.54), alpha=0.5, blur=0.006)
+        spots = np.stack([rng.normal(0, 0.5, 90), rng.normal(0.42, 0.22, 90)], 1)[:, None] + [[0, 0], [0.006, 0.002]]
+        canvas.strokes(spots, _tone(person, 0.78, 0.64, 0.54), 0.022, alpha=0.45)
     for _ in range(int(rng.poisson(1.2))):
         place = rng.uniform(-0.85, 0.85), rng.uniform(-0.8, 1.5)
         canvas.spot(place, (0.018, 0.018), _tone(person, 0.5, 0.42, 0.38), alpha=0.8, blur=0.006)
@@ -271,12 +291,15 @@ def _brows(canvas: Canvas, person: Person, points: np.ndarray, rng: np.random.Ge
         half = thick * (0.62 + 0.55 * np.sin(np.pi * np.clip(t * 0.9 + 0.12, 0, 1))) * (1 - 0.72 * t**3)
         band = np.concatenate([spine - np.stack([0 * t, half], 1), (spine + np.stack([0 * t, half], 1))[::-1]])
         canvas.fill(band, hair, alpha=0.62, blur=0.022)
-        for _ in range(54):
+        strokes = []
+        for _ in range(60):
             i = int(rng.integers(0, len(spine) - 4))
             lean = rng.normal(0.25 + 0.75 * t[i], 0.18)
             root = spine[i] + (0, rng.uniform(-0.8, 1.0) * half[i])
             tip = root + np.array([side * (0.035 + 0.06 * lean), -0.075 * (1 - lean)]) * rng.uniform(0.7, 1.2)
-            canvas.line(np.array([root, tip]), hair * rng.uniform(0.6, 1.0), 0.011, alpha=0.62, blur=0.002)
+            strokes.append((root, tip))
+        for k in range(3):
+            canvas.strokes(np.array(strokes[k::3]), hair * (0.6 + 0.2 * k), 0.011, alpha=0.62)
 
 
 def _scalp(canvas: Canvas, person: Person, rng: np.random.Generator) -> None:

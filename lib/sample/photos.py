@@ -156,7 +156,7 @@ def _drawn(
 
 
 def _samples(scale: float) -> float:
-    return 2.0 if scale < 75 else 1.5 if scale < 130 else 1.0
+    return 1.6 if scale < 90 else 1.3 if scale < 140 else 1.0
 
 
 def _mood(rng: np.random.Generator, pose: Pose) -> Expression:

@@ -181,41 +181,46 @@ def _part(
     if kind == HAIR:
         grids.append(np.gradient(points, axis=0))
     maps = np.meshgrid(columns, rows)
-    dense = [
-        cv2.remap(np.ascontiguousarray(g, np.float32), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        .reshape(-1, 3) for g in grids
-    ]  # fmt: skip
-    keep = _worth(dense[0], dense[1], kind)
-    points, towards, canonical = (d[keep] for d in dense[:3])
+    side = cv2.remap(np.ascontiguousarray(towards[..., 2]), *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    keep = _worth(points, side, maps, kind)
+    u, v = maps[0].ravel()[keep], maps[1].ravel()[keep]
+    dense = [_sample(np.ascontiguousarray(g, np.float32), u, v) for g in grids]
+    points, towards, canonical = dense[:3]
     flip = np.where(towards[:, 2:] < 0, np.float32(-1), np.float32(1))
-    towards = towards * flip / np.maximum(np.sqrt((towards**2).sum(1, keepdims=True)), 1e-6)
+    towards = towards * (flip / np.maximum(_length(towards), 1e-6))
     if callable(colour):
         tint = colour(canonical)
     else:
-        tint = dense[3][keep] if colour.ndim == 3 else np.broadcast_to(colour, points.shape)
+        tint = dense[3] if colour.ndim == 3 else np.broadcast_to(colour, points.shape)
     linear = (np.asarray(tint, np.float32) / 255) ** 2
     if kind in (HAIR, CLOTH):
-        linear = linear * np.where((dense[1][keep, 2:] < -0.15), np.float32(0.35), np.float32(1.0))
-    tangents = dense[-1][keep] if kind == HAIR else None
+        linear = linear * np.where((dense[1][:, 2:] < -0.15), np.float32(0.35), np.float32(1.0))
+    tangents = dense[-1] if kind == HAIR else None
     return _Part(points, towards, canonical, linear, kind, gloss, tangents)
 
 
-def _worth(points: np.ndarray, towards: np.ndarray, kind: int) -> np.ndarray:
-    """Indices of the points (n, 3) that may be seen: not the far side of the head, of skull hair or of the body."""
+def _worth(points: np.ndarray, side: np.ndarray, maps: list[np.ndarray], kind: int) -> np.ndarray:
+    """Which places of the dense grid may be seen: not the far side of the head, nor of hair on the skull."""
     if kind == FACE:
-        return np.flatnonzero(towards[:, 2] > -0.03)
+        return np.flatnonzero(side > -0.03)
     if kind == HAIR:
-        return np.flatnonzero((towards[:, 2] > -0.15) | (points[:, 1] > 0.2))
-    return np.arange(len(points))
+        low = cv2.remap(np.ascontiguousarray(points[..., 1]), *maps, cv2.INTER_NEAREST)
+        return np.flatnonzero((side > -0.15) | (low > 0.2))
+    return np.arange(side.size)
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    """Lengths (n, 1) of vectors (n, 3)."""
+    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]
 
 
 def _steps(xy: np.ndarray, axis: int, share: float) -> np.ndarray:
     """Places along one axis of a grid xy (r, c, 1 or 2), in cells: at most a pixel apart for a share (%) of it."""
     gap = np.diff(xy, axis=axis)
-    gap = np.percentile(np.sqrt((gap**2).sum(2)), share, axis=1 - axis)
+    gap = np.percentile(np.sqrt(np.einsum("ijk,ijk->ij", gap, gap)), share, axis=1 - axis)
     gap = cv2.GaussianBlur(gap.astype(np.float32)[:, None], (0, 0), 1.0)[:, 0] + 0.02
     way = np.concatenate([[0], np.cumsum(gap)])
-    count = int(np.clip(way[-1] * 1.12, 8, 4000))
+    count = int(np.clip(way[-1] * 1.03, 8, 4000))
     return np.interp(np.linspace(0, way[-1], count), way, np.arange(len(way))).astype(np.float32)
 
 
@@ -306,13 +311,15 @@ def _shaded(
     key = np.array(light.key, np.float32)
     key /= np.linalg.norm(key)
     shadow, hollow = _shadow(depth, key, view.scale)
-    lit = _lit(n, albedo, gloss, kinds, shadow[seen], hollow[seen], light, key)
+    hollow = hollow[seen]
+    hollow = 1 - (1 - hollow) * np.clip(n[:, 2] * 1.6 + 0.1, 0, 1)
+    lit = _lit(n, albedo, gloss, kinds, shadow[seen], hollow, light, key)
     strands = kinds == HAIR
     if strands.any():
         tangents = np.concatenate([p.tangents if p.tangents is not None else np.zeros_like(p.points) for p in parts])
         lit[strands] = _hair_lit(
             n[strands], tangents[which[strands]], albedo[strands], gloss[strands], shadow[seen][strands],
-            hollow[seen][strands], light, key)  # fmt: skip
+            hollow[strands], light, key)  # fmt: skip
     lit *= light.exposure
     tone = lit * 1.22 / (1 + 0.22 * lit)
     rgba = np.zeros((*index.shape, 4), np.float32)
@@ -322,15 +329,14 @@ def _shaded(
 
 
 def _sample(texture: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Texture (h, w, 4) at n places, bilinear; remap wants a picture, so the list is folded into rows."""
+    """Texture (h, w, k) at n places, bilinear; remap wants a picture, so the list is folded into rows."""
     count, width = len(u), 1024
-    rows = -(-count // width)
+    rows = max(1, -(-count // width))
     folded = np.zeros((2, rows * width), np.float32)
     folded[0, :count], folded[1, :count] = u, v
     maps = folded.reshape(2, rows, width)
-    return cv2.remap(texture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 4)[
-        :count
-    ]
+    found = cv2.remap(texture, maps[0], maps[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return found.reshape(-1, texture.shape[2])[:count]
 
 
 def _lit(
@@ -373,7 +379,7 @@ def _hair_lit(
     key: np.ndarray,
 ) -> np.ndarray:
     """Strands after Kajiya and Kay (1989), with a wrapped diffuse part for the volume."""
-    t = tangent / np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
+    t = tangent / np.maximum(_length(tangent), 1e-9)
     along = t @ key
     across = np.sqrt(np.clip(1 - along**2, 0, 1))
     volume = np.clip((n @ key + 0.35) / 1.35, 0, None)
