@@ -184,10 +184,10 @@ function render({ model, el }) {
   async function take() {
     const mine = ++asked;
     failed = "";
+    await null; // whoever set `running` sends that first
+    if (mine !== asked) return;
     if (!navigator.mediaDevices?.getUserMedia) {
-      fail(WORDS.insecure);
-      model.send({ kind: "no camera", state: "insecure", words: WORDS.insecure });
-      return;
+      return refuse("insecure", WORDS.insecure);
     }
     ui.words.textContent = WORDS.asking;
     const wish = ui.device.value ? { deviceId: { exact: ui.device.value } } : { facingMode: "user" };
@@ -201,9 +201,7 @@ function render({ model, el }) {
     } catch (error) {
       if (mine !== asked) return;
       const { state, words } = trouble(error);
-      fail(words);
-      model.send({ kind: "no camera", state, words });
-      return;
+      return refuse(state, words);
     }
     stream.getVideoTracks()[0].addEventListener("ended", () => { if (stream) { fail(WORDS.none); halt(); } });
     ui.video.srcObject = stream;
@@ -214,6 +212,12 @@ function render({ model, el }) {
     await ui.video.play().catch(() => {});
     listDevices();
     next();
+  }
+
+  function refuse(state, words) {
+    release();
+    fail(words);
+    model.send({ kind: "no camera", state, words }); // the kernel ends the run, or has a clip to play instead
   }
 
   function release() {

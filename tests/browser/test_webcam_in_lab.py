@@ -219,7 +219,7 @@ def refuse(page: Any, error: str) -> None:
 def test_an_insecure_page_is_told_so(lab: Any, page: Any, camera: Any) -> None:
     page.evaluate("void (navigator.mediaDevices.getUserMedia = undefined)")
     camera.locator(".go").click()
-    lab.until(lambda: "only to secure pages" in said(camera))
+    lab.until(lambda: "only to secure pages" in said(camera) and word(camera) == "Start")
 
 
 def test_without_any_camera_the_clip_is_played(lab: Any, page: Any, camera: Any) -> None:
