@@ -31,7 +31,7 @@ def doctor(need: str | None, as_json: bool) -> None:
     else:
         text = room.report([f for f in findings if f.state == "broken"] if need else findings)
         click.echo(text, nl=bool(text))
-    sys.exit(any(f.state == "broken" for f in findings))
+    click.get_current_context().exit(any(f.state == "broken" for f in findings))
 
 
 @main.command()
@@ -124,12 +124,12 @@ def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Pa
         files.write(json_path, json.dumps({opened.name: watched.answers(threshold=threshold)}))
 
 
-def start(arguments: list[str] | None = None) -> Any:
+def start(arguments: list[str] | None = None) -> int:
     """Run a command; what the caller can mend is one sentence and code 2, never a traceback."""
     from .batch import Skip
 
     try:
-        main.main(arguments, standalone_mode=False)
+        return int(main.main(arguments, prog_name="python -m lib", standalone_mode=False) or 0)
     except click.ClickException as trouble:
         trouble.show()
         return trouble.exit_code
@@ -143,7 +143,6 @@ def start(arguments: list[str] | None = None) -> Any:
         where = f" ({Path(trouble.filename)})" if trouble.filename else ""
         click.echo(f"{trouble.strerror or trouble}{where}", err=True)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

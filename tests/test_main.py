@@ -1,0 +1,163 @@
+"""The command line as a person types it: what it prints, what it writes, how it ends."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import supervision as sv
+from PIL import Image
+
+from lib import __main__ as main
+from lib import clips, detect, files, images, screen
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+class Colours:
+    """Stands in for a network: green crops are masked, others bare."""
+
+    classes = ("with_mask", "without_mask", "mask_worn_incorrectly")
+    card = {"unsure_below": 0.5}  # noqa: RUF012
+    input_size, margin = 32, 0.0
+
+    def __call__(self, crops: np.ndarray) -> np.ndarray:
+        masked = crops[..., 1].mean((1, 2)) > crops[..., 0].mean((1, 2))
+        return np.where(masked[:, None], [0.9, 0.08, 0.02], [0.1, 0.85, 0.05]).astype(np.float32).reshape(-1, 3)
+
+
+def left_half(rgb: np.ndarray) -> sv.Detections:
+    """Finds one face in the left half of any photo that is not black."""
+    if rgb.max() == 0 or min(rgb.shape[:2]) < 8:
+        return sv.Detections.empty()
+    return sv.Detections(xyxy=np.array([[0, 0, rgb.shape[1] / 2, rgb.shape[0]]]), confidence=np.array([0.5]))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command in this process: (exit code, printed, complained)."""
+    monkeypatch.setattr(detect.MaskDetector, "load", lambda *a, **k: detect.MaskDetector(Colours(), left_half))
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        code = main.start([str(a) for a in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return command
+
+
+def coloured(colour: tuple[int, int, int] = (0, 200, 0), h: int = 40, w: int = 80) -> np.ndarray:
+    return np.full((h, w, 3), colour, np.uint8)
+
+
+def test_a_photo_is_named_with_what_was_seen(run: Command, tmp_path: Path) -> None:
+    photo = images.write(tmp_path / "a.png", coloured())
+    assert run("detect", photo) == (0, "a.png: 1 face: Mask 90.0 %\n", "")
+
+
+def test_json_rows_are_in_pixels_of_the_upright_photo(run: Command, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side: 40 × 80 in the file, 80 × 40 for a person
+    Image.fromarray(coloured((200, 0, 0), h=80, w=40)).save(tmp_path / "side.jpg", exif=exif)
+    code, _, _ = run("detect", tmp_path / "side.jpg", "--json", tmp_path / "out/answers.json")
+    answers = json.loads((tmp_path / "out/answers.json").read_text())
+    assert code == 0 and answers == {"side.jpg": [[0, 0, 40, 40, 0.425, "without_mask"]]}
+    run("detect", tmp_path / "side.jpg", "--json", tmp_path / "out/answers.json", "--threshold", "0.5")
+    assert json.loads((tmp_path / "out/answers.json").read_text()) == {"side.jpg": []}
+
+
+def test_a_folder_of_all_sorts(run: Command, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    images.write(photos / "sub/good.jpg", coloured())
+    images.write(photos / "black.png", coloured((0, 0, 0)))
+    images.write(photos / "pixel.png", coloured(h=1, w=1))
+    images.write(photos / "grey.png", np.full((40, 80), 99, np.uint8))
+    Image.fromarray(np.full((40, 80), 40_000, np.uint16)).save(photos / "deep.png")
+    Image.fromarray(np.full((40, 80, 4), 120, np.uint8), "RGBA").save(photos / "clear.png")
+    files.write(photos / "text.jpg", "I am a text file")
+    files.write(
+        photos / "cut.jpg", images.encode(np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))[:900]
+    )
+    before = {p: p.read_bytes() for p in images.find(photos)}
+    code, said, complained = run("detect", photos, "--out", tmp_path / "out", "--json", tmp_path / "a.json")
+    assert code == 0
+    assert "black.png: no face found" in said and "pixel.png: no face found" in said
+    assert "sub/good.jpg: 1 face: Mask 90.0 %" in said
+    assert sorted(line.split(":")[0].split("/")[-1] for line in complained.splitlines()) == ["cut.jpg", "text.jpg"]
+    assert set(json.loads((tmp_path / "a.json").read_text())) == {
+        "sub/good.jpg", "black.png", "pixel.png", "grey.png", "deep.png", "clear.png"}  # fmt: skip
+    assert images.read(tmp_path / "out/sub/good.jpg").shape == (40, 80, 3)
+    assert {p: p.read_bytes() for p in images.find(photos)} == before
+
+
+def test_annotated_copies_never_overwrite_a_photo(run: Command, tmp_path: Path) -> None:
+    photo = images.write(tmp_path / "a.jpg", coloured())
+    before = photo.read_bytes()
+    for out in (photo, tmp_path):
+        code, _, complained = run("detect", photo, "--out", out)
+        assert code == 2 and "never overwritten" in complained and photo.read_bytes() == before
+    assert run("detect", photo, "--out", tmp_path / "b.png")[0] == 0 and (tmp_path / "b.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("nowhere.jpg", None, "no such file or folder"),
+        ("nowhere.mp4", None, "nowhere.mp4"),
+        ("text.jpg", b"hello", "no photo could be read"),
+        ("empty.mp4", b"", "empty.mp4"),
+    ],
+)
+def test_what_cannot_be_used_ends_with_a_sentence_and_code_2(
+    run: Command, tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    code, said, complained = run("detect", tmp_path / name)
+    assert (code, said) == (2, "") and words in complained and "Traceback" not in complained
+
+
+def test_an_empty_folder_says_what_it_looked_for(run: Command, tmp_path: Path) -> None:
+    code, _, complained = run("detect", tmp_path)
+    assert code == 2 and "holds no images (.bmp, .gif, .jpeg, .jpg" in complained
+
+
+def test_a_clip_is_counted_written_and_told_frame_by_frame(run: Command, tmp_path: Path) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for _ in range(12):
+            writer.write(coloured(h=48, w=96))
+    code, said, _ = run("detect", tmp_path / "a.mp4", "--out", tmp_path / "b.mp4", "--json", tmp_path / "a.json")
+    assert code == 0 and said.startswith("12 frames") and "most at once: mask 1" in said
+    assert len(list(clips.frames(tmp_path / "b.mp4"))) == 12
+    (told,) = json.loads((tmp_path / "a.json").read_text()).values()
+    assert len(told) == 12 and told[3]["faces"][0][5] == "with_mask"
+
+
+def test_no_window_without_a_screen(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen, "there", lambda: False)
+    code, _, complained = run("detect", images.write(tmp_path / "a.png", coloured()), "--show")
+    assert code == 2 and "there is no screen here" in complained
+
+
+def test_a_full_disk_is_one_sentence(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path / "out"))
+
+    photo = images.write(tmp_path / "a.png", coloured())
+    monkeypatch.setattr(images.files, "write", full)
+    code, _, complained = run("detect", photo, "--out", tmp_path / "b.png")
+    assert code == 2 and complained.startswith("No space left on device") and len(complained.splitlines()) == 1
+
+
+def test_wrong_use_and_help(run: Command) -> None:
+    assert run("detect")[0] == 2 and run("nonsense")[0] == 2
+    code, said, _ = run("detect", "--help")
+    assert code == 0 and "pixels of the upright photo" in said
+
+
+def test_doctor_as_json_and_as_text(run: Command) -> None:
+    code, said, _ = run("doctor", "--json")
+    assert {"what", "state", "detail", "spoils", "mend"} == set(json.loads(said)[0])
+    broken = [f for f in json.loads(said) if f["state"] == "broken"]
+    assert code == (1 if broken else 0)
