@@ -249,6 +249,14 @@ def test_what_cannot_be_masked_is_listed_with_its_reason(tmp_path):
     assert "do not settle" in skipped[0]["reason"]
 
 
+def test_a_second_run_still_names_what_was_refused(tmp_path):
+    paths, work = workroom(tmp_path, count=1)
+    two = Finder(BOX, (10.0, 10.0, 60.0, 70.0))
+    small = lambda points, box: "small" if box[2] < 100 else None  # noqa: E731
+    first, second = (generate(paths, work, find=two, refuse=small) for _ in range(2))
+    assert first[1] == second[1] and first[1][0]["reason"] == "small" and first[1][0]["box"] == [10, 10, 60, 70]
+
+
 def test_a_job_can_be_sent_to_another_process(tmp_path):
     from lib.masks import making
 

@@ -61,9 +61,8 @@ class _Job:
         with manifest.Manifest(self.ledger) as book:
             for face in faces:
                 for copy in range(self.per_face):
-                    rows += self._one(
-                        book, rgb, parent, found, points, face=face, copy=copy, of=len(faces) * self.per_face
-                    )
+                    note = {"of": len(faces) * self.per_face, "wishes": self._wishes(), "refused": refused}
+                    rows += self._one(book, rgb, parent, found, points, face=face, copy=copy, note=note)
         return {"rows": rows, "refused": refused}
 
     def _reason(self, points: np.ndarray, box: np.ndarray) -> str | None:
@@ -76,7 +75,10 @@ class _Job:
         known = [d for d in self.done.get(parent, []) if d["wishes"] == self._wishes()]
         if not known or len(known) < known[0]["of"] or not all((self.home / d["file"]).is_file() for d in known):
             return None
-        return {"rows": [self._row(d["file"], face) for d in known for face in d["faces"]], "refused": []}
+        return {
+            "rows": [self._row(d["file"], face) for d in known for face in d["faces"]],
+            "refused": known[0]["refused"],
+        }
 
     def _wishes(self) -> str:
         return f"{self.per_face} {self.seed} {','.join(self.styles)} {','.join(self.wears)}"
@@ -91,7 +93,7 @@ class _Job:
         *,
         face: int,
         copy: int,
-        of: int,
+        note: dict[str, Any],
     ) -> list[dict[str, Any]]:
         """Draw one mask, write its three files (the photo last), then name its parent in the manifest."""
         rng = np.random.default_rng([self.seed, int(parent[:12], 16), face, copy])
@@ -110,7 +112,7 @@ class _Job:
         data = images.encode(made.rgb, ".jpg")
         child = images.sha256(data)
         images.write(self.home / f"{name}.jpg", data)
-        parameters = _told(made, points[face]) | {"file": f"{name}.jpg", "of": of, "wishes": self._wishes()}
+        parameters = _told(made, points[face]) | {"file": f"{name}.jpg"} | note
         book.derive(child, parent, HOW, parameters=parameters | {"faces": faces}, seed=self.seed)
         book.add_image(child, self.home / f"{name}.jpg", bytes=len(data), width=w, height=h)
         return rows
