@@ -435,6 +435,8 @@ def read_folder(
     problems += [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped]
     labelled = {photo for _, _, photo in read}
     rest, wrong = _class_folders(folder, [p for p in photos if str(p) not in labelled])
+    homes = {str(Path(photo).parent) for photo in labelled if photo}
+    wrong = [w for w in wrong if w["file"] not in homes]  # boxed photos live there, and some that nobody boxed
     whole, skipped = batch.run(_whole, rest, executor=executor, progress=progress)
     problems += wrong + [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped]
     source = folder.resolve().name
@@ -537,7 +539,9 @@ def _class_folders(folder: Path, photos: list[Path]) -> tuple[list["_Crop"], lis
                 break
         else:
             unknown[photo.parent] = unknown.get(photo.parent, 0) + 1
-    beside = [(p, n) for p, n in unknown.items() if p.parent in class_roots and p != folder]
+    beside = [
+        (p, n) for p, n in unknown.items() if p.parent in class_roots and p != folder and p.name not in _PHOTO_FOLDERS
+    ]
     reason = "unknown class {name!r}: the folder is named like none; its {n} photos have no label"
     wrong = [{"file": str(p), "line": 0, "reason": reason.format(name=p.name, n=n)} for p, n in beside]
     return found, wrong

@@ -271,8 +271,11 @@ def test_boxes_can_be_read_as_published(tmp_path):
 def test_a_folder_beside_the_classes_that_names_none_is_listed(tmp_path):
     for name in ("with_mask", "without_mask", "maske"):
         photo(tmp_path / name / "1.jpg")
+    photo(tmp_path / "images" / "2.jpg")  # no class either, but the usual place of photos
+    voc(tmp_path / "set" / "3.xml", thing(1, 2, 3, 4))
+    photo(tmp_path / "set" / "3.jpg"), photo(tmp_path / "set" / "4.jpg")
     table, problems = labels.read_folder(tmp_path)
-    assert len(table) == 2 and list(problems["reason"].str.slice(0, 21)) == ["unknown class 'maske'"]
+    assert len(table) == 3 and list(problems["reason"].str.slice(0, 21)) == ["unknown class 'maske'"]
 
 
 def test_not_a_line_of_a_hidden_folder_is_read(tmp_path):

@@ -171,7 +171,7 @@ def test_still_pictures_show_boxes_and_crops_and_survive_a_missing_photo(tmp_pat
     rows = [dict(image=str(a), x1=100, y1=100, x2=300, y2=300, label="with_mask", answer="without_mask", score=0.9)]
     table = labels.table([*rows, rows[0] | {"image": "gone.jpg"}])
     green = np.array(classes.COLOURS["with_mask"])
-    for picture in (prelabel.pictures(table, side=200), prelabel.wall(table)):
+    for picture in (prelabel.pictures(table, width=400), prelabel.wall(table)):
         assert (np.abs(picture.astype(int) - green).max(axis=2) < 12).sum() > 100
     assert prelabel.pictures(labels.table([])).ndim == prelabel.wall(labels.table([])).ndim == 3
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from .. import boxes, classes, images, labels, plots
@@ -11,32 +12,47 @@ if TYPE_CHECKING:
 
 __all__ = ["pictures", "wall"]
 
+_GAP = 6
 _UNREADABLE = (images.UnreadableImage, FileNotFoundError)
 
 
-def pictures(faces: "pd.DataFrame", *, count: int = 6, columns: int = 3, side: int = 300) -> np.ndarray:
-    """The first `count` photos of a table as one sheet, rgb, each with its boxes, words and probabilities drawn."""
-    drawn: list[np.ndarray] = []
-    names: list[str] = []
+def pictures(faces: "pd.DataFrame", *, count: int = 6, columns: int = 3, width: int = 1200) -> np.ndarray:
+    """The first `count` photos of a table side by side, rgb, each with its boxes, words and probabilities drawn.
+
+    A row is `width` pixels wide and holds up to `columns` photos of one height.
+    """
+    found: list[tuple[np.ndarray, pd.DataFrame]] = []
     for photo, rows in faces.groupby("image", sort=False):
-        if len(drawn) == count:
-            break
         try:
-            rgb = images.read(str(photo))
+            found += [(images.read(str(photo)), rows)] if len(found) < count else []
         except _UNREADABLE:
             continue
-        scale = side / max(rgb.shape[:2])
-        small = images.resize(rgb, side)
-        if scale < 1:
-            rows = rows.assign(**{c: rows[c] * scale for c in ("x1", "y1", "x2", "y2")})
-        drawn.append(plots.annotate(small, labels.to_detections(rows)))
-        names.append(f"{len(rows)} face{'s' if len(rows) != 1 else ''}")
-    return plots.sheet(drawn, names, columns=columns, side=side)
+    strips = [_strip(found[i : i + columns], columns, width) for i in range(0, len(found), columns)]
+    gap = np.full((_GAP, width, 3), 255, np.uint8)
+    return np.concatenate([part for strip in strips for part in (strip, gap)]) if strips else gap
 
 
-def wall(faces: "pd.DataFrame", *, columns: int = 8, side: int = 104, margin: float = 0.25) -> np.ndarray:
-    """The faces of a table as a sheet of crops, rgb: rim in the label's colour, below it the label and what speaks
-    against it: "Mask? No mask 93 %" where the model answers otherwise.
+def _strip(photos: "list[tuple[np.ndarray, pd.DataFrame]]", columns: int, width: int) -> np.ndarray:
+    """Photos of one height in a row that is filled where it has all its columns."""
+    room = width - _GAP * (len(photos) - 1)
+    shapes = [rgb.shape[1] / rgb.shape[0] for rgb, _ in photos]
+    high = round(min(room / sum(shapes), width / columns * 1.15))
+    row = np.full((high, width, 3), 255, np.uint8)
+    x = 0
+    for (rgb, rows), shape in zip(photos, shapes, strict=True):
+        wide = min(round(high * shape), width - x)
+        how = cv2.INTER_AREA if high < rgb.shape[0] else cv2.INTER_LINEAR
+        small = cv2.resize(rgb, (wide, high), interpolation=how)
+        scaled = rows.assign(**{c: rows[c] * high / rgb.shape[0] for c in ("x1", "y1", "x2", "y2")})
+        row[:, x : x + wide] = plots.annotate(small, labels.to_detections(scaled))
+        x += wide + _GAP
+    return row
+
+
+def wall(faces: "pd.DataFrame", *, columns: int = 8, side: int = 118, margin: float = 0.25) -> np.ndarray:
+    """The faces of a table as a sheet of crops, rgb: the rim is the label's colour, below it stands the label.
+
+    Where the model answers otherwise its answer stands there, with a question mark.
     """
     cut, captions, colours = [], [], []
     for row in faces.to_dict("records"):
@@ -56,4 +72,4 @@ def _caption(row: dict) -> str:
     answer = row.get("answer") or row["label"]
     if answer == row["label"]:
         return classes.caption(row["label"], score)
-    return f"model: {classes.caption(answer)}"
+    return f"{classes.WORDS.get(answer, answer)}?"
