@@ -30,6 +30,7 @@ __all__ = [
     "promised",
     "read",
     "split",
+    "trainable",
     "write",
     "write_split",
 ]
@@ -358,16 +359,22 @@ def split(table: pd.DataFrame, *, shares: Sequence[float] = (0.7, 0.15, 0.15), s
         raise ValueError(f"split: shares must be three, add up to 1 and be at least 0, got {tuple(shares)}")
     if "group" not in table or not table["group"].map(_said).all():
         raise ValueError("split: every row needs a group; call dataset.group first")
-    labels = sorted(table["label"].unique())
+    trainable(table)
+    table = table.reset_index(drop=True)
+    counts = pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
+    side = _deal(counts.to_numpy(float), np.array(shares, float), np.random.default_rng(seed))
+    table["split"] = table["group"].astype(str).map(dict(zip(counts.index, np.array(SPLITS)[side], strict=True)))
+    return table
+
+
+def trainable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is; raises ValueError that says what to do where it knows fewer than two classes."""
+    labels = sorted(set(table["label"]))
     if len(labels) < 2:
         raise ValueError(
             f"training needs faces of at least two classes; this table of {len(table)} faces has "
             f"{', '.join(labels) or 'none'} only. Add photos of the other class, or make them with notebook 02"
         )
-    table = table.reset_index(drop=True)
-    counts = pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
-    side = _deal(counts.to_numpy(float), np.array(shares, float), np.random.default_rng(seed))
-    table["split"] = table["group"].astype(str).map(dict(zip(counts.index, np.array(SPLITS)[side], strict=True)))
     return table
 
 

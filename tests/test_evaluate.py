@@ -256,6 +256,9 @@ def test_shortcut_finds_what_the_file_betrays(tmp_path):
     assert tell.loc["file", "balanced_accuracy"] > 0.95
     dumb = evaluate.shortcut(crowd(tmp_path / "b", betray=False)).set_index("tree")
     assert dumb.loc["file", "balanced_accuracy"] < 0.75
+    rare = crowd(tmp_path / "d", betray=True).assign(group="")
+    rare.loc[0, "label"] = WRONG
+    assert len(evaluate.shortcut(rare)) == 2
     with pytest.raises(ValueError, match="two classes"):
         evaluate.shortcut(crowd(tmp_path / "c", betray=True).assign(label=MASK))
 
