@@ -10,7 +10,7 @@ import supervision as sv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import assets, classes, detect, images
+from lib import assets, classes, detect, files, images
 
 # A network of twelve numbers: green is a mask, red is none, blue is worn incorrectly. Its size leaves no doubt about
 # what a test should get, and it still goes through the real converter and the real interpreter.
@@ -41,7 +41,7 @@ GREEN, RED, BLUE, GREY = (0, 255, 0), (255, 0, 0), (0, 0, 255), (128, 128, 128)
 
 
 def card(file: Path, **changes: object) -> dict:
-    entry = {"file": file.name, "sha256": images.sha256(file), "bytes": file.stat().st_size}
+    entry = {"file": file.name, "sha256": files.sha256(file), "bytes": file.stat().st_size}
     plain = {"classes": list(classes.NAMES), "input_size": 8, "margin": 0.25, "files": {"tflite": entry}}
     return {**plain, "unsure_below": 0.6, **changes}
 
@@ -207,6 +207,32 @@ def test_nothing_loads_tensorflow(model: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_is_looked_at_and_what_is_no_photo_is_listed(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    images.write(folder / "deep" / "a.jpg", photo(GREEN, RED))
+    images.write(folder / "b.png", photo(GREEN))
+    (folder / "c.jpg").write_text("no photo")
+    detector = detect.MaskDetector.load(model, find=finder((5, 5, 35, 35)))
+    looked, skipped = detect.look(images.find(folder), detector, root=folder, out=tmp_path / "out")
+    assert [one.name for one in looked] == ["b.png", "deep/a.jpg"]
+    assert looked[0].words.startswith("1 face: Mask 9") and looked[0].answers[0][5] == "with_mask"
+    assert [row["reason"] for row in skipped] == ["not an image (the content is none, whatever the name says)"]
+    assert images.read(tmp_path / "out" / "deep" / "a.jpg").shape == (40, 80, 3)
+    assert detect.look([], detector) == ([], [])
+
+
+def test_a_photo_is_never_written_over(model: Path, tmp_path: Path) -> None:
+    images.write(tmp_path / "a.jpg", photo(GREEN))
+    before = (tmp_path / "a.jpg").read_bytes()
+    detector = detect.MaskDetector.load(model, find=finder())
+    for out in (tmp_path / "a.jpg", tmp_path):
+        with pytest.raises(ValueError, match="never overwritten"):
+            detect.look([tmp_path / "a.jpg"], detector, out=out)
+    assert (tmp_path / "a.jpg").read_bytes() == before
+    (looked,), _ = detect.look([tmp_path / "a.jpg"], detector, out=tmp_path / "b.jpg")
+    assert looked.words == "no face found" and (tmp_path / "b.jpg").is_file()
 
 
 @pytest.fixture

@@ -260,6 +260,10 @@ def test_a_clip_is_annotated_counted_and_written(tmp_path: Path) -> None:
     table = video.counts(watched)
     assert len(table) == 10 and table["with_mask"].tolist() == [1] * 10 and table["people"].max() == 1
     assert {"wait for frame", "detect", "track", "draw", "encode"} == set(watched.stages)
+    assert watched.words().endswith("most at once: mask 1")
+    first = watched.answers()[0]
+    assert first["seconds"] == 0 and first["faces"] == [[0, 0, 32, 24, pytest.approx(0.9), "with_mask", 1]]
+    assert len(watched.answers()) == 10 and watched.answers(threshold=0.95) == []
     events = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
     assert events == [{"seconds": 0.0, "event": "appeared", "person": 1, "label": "with_mask"}]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .. import boxes, classes, clips, plots, screen
+from .. import boxes, classes, clips, detect, plots, screen
 from .sources import Frame, Source, open
 from .tracking import Tracker
 
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["Watched", "annotate", "blurred", "counts", "flicker"]
 
 KEPT = 200_000  # answers kept of a source that never ends
-COLUMNS = ("seconds", "frame", "person", "x1", "y1", "x2", "y2", "raw", "shown", "sure")
+COLUMNS = ("seconds", "frame", "person", "x1", "y1", "x2", "y2", "raw", "shown", "sure", "answer", "score")
 
 
 @dataclass(frozen=True)
 class Watched:
     """What was seen of a source.
 
-    faces: one row a face and frame (seconds, frame, person, x1, y1, x2, y2, raw, shown, sure). times: seconds of every
+    faces: one row a face and frame: seconds, frame, person, x1, y1, x2, y2, raw (the single frame's answer), shown
+    (the voted one), sure, answer (voted, of the three classes), score (face × probability). times: seconds of every
     frame. stages: milliseconds a frame for each stage. ended: "end", "interrupted", or why it broke off.
     """
 
@@ -49,9 +50,12 @@ class Watched:
         return f"{len(self.times)} frames, {rate:.0f} a second; most at once: {seen}{ended}"
 
     def answers(self, *, threshold: float = 0.0) -> list[dict[str, Any]]:
-        """One dict a frame with a face: seconds, and faces as rows [x1, y1, x2, y2, probability, class, person]."""
-        kept = self.faces[self.faces["sure"] >= threshold]
-        columns = ["x1", "y1", "x2", "y2", "sure", "shown", "person"]
+        """One dict a frame with a face: seconds, and faces as rows [x1, y1, x2, y2, score, class, person].
+
+        The class is the voted one of the three; score = face score × its probability; lower rows than threshold go.
+        """
+        kept = self.faces[self.faces["score"] >= threshold]
+        columns = ["x1", "y1", "x2", "y2", "score", "answer", "person"]
         return [
             {"seconds": round(float(seconds), 3), "faces": rows[columns].to_numpy(object).tolist()}
             for seconds, rows in kept.groupby("seconds", sort=True)
@@ -155,18 +159,15 @@ class _Watch:
 
     def _keep(self, people: "sv.Detections", frame: Frame) -> None:
         self.times.append(frame.seconds)
-        columns: Any = (
-            people.xyxy,
-            _numbers(people),
-            people.data["raw_name"],
-            people.data["class_name"],
-            people.confidence,
+        ids, sure = detect.decide(np.asarray(people.data["probabilities"]))
+        scores = np.clip(np.asarray(people.data.get("face_score", np.ones(len(people)))), 0, 1) * sure
+        words: Any = zip(
+            people.data["raw_name"], people.data["class_name"], people.confidence, ids, scores, strict=True
         )
-        for box, person, raw, shown, p in zip(*columns, strict=True):
-            box_row = (round(float(v), 1) for v in box)
-            self.rows.append(
-                (frame.seconds, frame.number, int(person), *box_row, str(raw), str(shown), round(float(p), 4))
-            )
+        for box, person, (raw, shown, p, i, score) in zip(people.xyxy, _numbers(people), words, strict=True):
+            place = (round(float(v), 2) for v in box)
+            told = str(raw), str(shown), round(float(p), 4), classes.NAMES[i], round(float(score), 5)
+            self.rows.append((frame.seconds, frame.number, int(person), *place, *told))
 
     def _show(self, picture: np.ndarray) -> None:
         self.quit = screen.show(picture, title=self.window, milliseconds=1)
