@@ -39,12 +39,12 @@ CREATE INDEX IF NOT EXISTS decisions_by_image ON decisions (sha256);
 CREATE INDEX IF NOT EXISTS sources_by_url ON sources (url);
 CREATE INDEX IF NOT EXISTS attempts_by_url ON attempts (url);
 """
-_KEPT = """
+_PHOTOS = """
 SELECT images.*,
-       CASE WHEN COUNT(DISTINCT NULLIF(sources.label, '')) = 1 THEN MAX(sources.label) ELSE '' END AS label
+       CASE WHEN COUNT(DISTINCT NULLIF(sources.label, '')) = 1 THEN MAX(sources.label) ELSE '' END AS label,
+       sha256 NOT IN (SELECT sha256 FROM decisions WHERE undone IS NULL AND NOT kept) AS kept
 FROM images LEFT JOIN sources USING (sha256)
-WHERE sha256 NOT IN (SELECT sha256 FROM decisions WHERE undone IS NULL AND NOT kept)
-  AND sha256 NOT IN (SELECT child FROM derivations)
+WHERE sha256 NOT IN (SELECT child FROM derivations)
 GROUP BY sha256 ORDER BY images.rowid
 """
 
@@ -186,17 +186,22 @@ class Manifest:
         """(outcome, reason) of the latest attempt on an address, or None."""
         return self._one("SELECT outcome, reason FROM attempts WHERE url = ? ORDER BY rowid DESC", url)
 
-    def kept(self) -> "pd.DataFrame":
-        """The images that no standing decision sets aside and that were not made of others, with their promised label.
+    def photos(self) -> "pd.DataFrame":
+        """The images that were not made of others, in the order of arrival, those set aside included.
 
-        Columns: those of images, plus label ('' where no source promises one, or sources disagree) and path.
+        Columns: those of images, plus label (what their sources promise; '' where none does, or sources disagree), kept
+        (no standing decision sets it aside) and path.
         """
         import pandas as pd
 
         with self._lock:
-            rows = pd.read_sql_query(_KEPT, self._database)
-        rows["path"] = [str(self.file(f)) for f in rows["file"]]
-        return rows
+            rows = pd.read_sql_query(_PHOTOS, self._database)
+        return rows.assign(kept=rows["kept"].astype(bool), path=[str(self.file(f)) for f in rows["file"]])
+
+    def kept(self) -> "pd.DataFrame":
+        """The photos that no standing decision sets aside; columns of `photos` but for kept."""
+        rows = self.photos()
+        return rows[rows["kept"]].drop(columns="kept").reset_index(drop=True)
 
     def file(self, shown: str) -> Path:
         """Path of a file as the tables name it."""

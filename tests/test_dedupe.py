@@ -58,7 +58,7 @@ def test_a_copy_is_found_among_strangers_and_named_for_what_it_is(how, tmp_path)
     strangers = {f"s{i}": scene(i) for i in range(2, 12)}
     rows = found(tmp_path, a=scene(1), b=change(scene(1)), **strangers)
     assert sorted(rows.name) == ["a", "b"] and rows.group.nunique() == 1 and rows.kept.tolist() == [True, False]
-    assert rows.how[1].startswith(word) and 0 <= rows.distance[1] < 0.05
+    assert rows.how[1].startswith(word) and 0 <= rows.distance[1] < 0.1
 
 
 def test_the_same_bytes_are_one_group_with_distance_0(tmp_path):
@@ -113,7 +113,7 @@ def test_tiny_and_odd_pictures_have_fingerprints(tmp_path):
 def test_screening_names_each_kind_of_bad_picture(tmp_path):
     good = scene(1)
     bad = {
-        "tiny": scene(2, w=50, h=40),
+        "tiny": scene(2, w=40, h=28),
         "blurred": cv2.GaussianBlur(good, (0, 0), 9),
         "dark": (good * 0.1).astype(np.uint8),
         "light": (245 + good / 26).astype(np.uint8),
@@ -122,11 +122,11 @@ def test_screening_names_each_kind_of_bad_picture(tmp_path):
         "odd aspect": scene(3, w=640, h=150),
     }
     table, _ = dedupe.fingerprints(files(tmp_path, good=good, **bad))
-    screened = dedupe.screen(table, find=lambda rgb: [] if rgb.shape[:2] == (40, 50) else [1])
+    screened = dedupe.screen(table, find=lambda rgb: [] if rgb.shape[:2] == (28, 40) else [1])
     named = {(row.image.split("/")[-1][:-4], row.check) for row in screened[screened.bad].itertuples()}
     assert {(k, k) for k in bad} <= named and ("tiny", "no face") in named and not any(n == "good" for n, _ in named)
     assert len(screened) == 7 * len(table)
-    assert screened[screened.bad & (screened.check == "tiny")].reason.tolist() == ["tiny: 40 < 64"]
+    assert screened[screened.bad & (screened.check == "tiny")].reason.tolist() == ["tiny: 28 < 32"]
     strict = dedupe.screen(table, thresholds={"tiny": 1000})
     assert strict[strict.check == "tiny"].bad.all()
     with pytest.raises(ValueError, match="no check"):
@@ -220,7 +220,7 @@ def test_real_copies_are_found_at_high_precision(shared, tmp_path):
     """The made truth of the benchmark, in small: recall far above imagehash's default, hardly a wrong pair."""
     from benchmarks import dedupe as benchmark
 
-    photos = images.find(shared / "data" / "photos-853" / "images")[::25]
+    photos = benchmark.without_twins(images.find(shared / "data" / "photos-853" / "images")[::25])
     truth = benchmark.make(photos, tmp_path)
     recall, precision, _ = benchmark.score(benchmark.ours(sorted(truth)), truth)
     plain, _, _ = benchmark.score(benchmark.default(sorted(truth)), truth)

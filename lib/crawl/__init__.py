@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ..workspace import Workspace
 from .folder import take_in
 from .limits import Limits
+from .sheets import arrivals, funnel, report
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .harvest import Job
 
-__all__ = ["ENGINES", "Limits", "NothingParsed", "crawl", "crawl_all", "take_in"]
+__all__ = ["ENGINES", "Limits", "NothingParsed", "arrivals", "crawl", "crawl_all", "funnel", "report", "take_in"]
 
 ENGINES = ("bing", "google", "baidu", "flickr", "gallery", "site", "urls")
 LICENCES = ("creativecommons", "publicdomain", "commercial", "noncommercial")

@@ -10,23 +10,33 @@ import numpy as np
 from . import compare, join
 from .prints import HASHES, THUMB, VIEWS, fingerprints
 from .screening import THRESHOLDS, screen
+from .sheets import agreement, bad_sheet, group_sheet
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["THRESHOLDS", "decisions", "fingerprints", "groups", "screen"]
+__all__ = [
+    "THRESHOLDS",
+    "agreement",
+    "bad_sheet",
+    "decisions",
+    "fingerprints",
+    "group_sheet",
+    "groups",
+    "screen",
+]
 
-MAX_BITS = 34  # of 128: pairs above are not even looked at
+MAX_BITS = 36  # of 128: pairs above are not even looked at
 _COLUMNS = ["image", "sha256", "group", "distance", "kept", "how", "reason"]
 
 
-def groups(fingerprints: "pd.DataFrame", *, max_distance: float = 0.045, max_bits: int = MAX_BITS) -> "pd.DataFrame":
+def groups(fingerprints: "pd.DataFrame", *, max_distance: float = 0.12, max_bits: int = MAX_BITS) -> "pd.DataFrame":
     """Find the groups of images that are copies of one another; a row an image that has a copy, the kept one first.
 
     Hashes propose pairs (at most max_bits of 128 bits differ, mirrored or cropped views included), aligned thumbnails
-    decide: distance is 1 − their correlation, 0 for the same picture; at most max_distance is a copy. Every image of a
-    group is a copy of the one that is kept, so that a chain of likenesses never joins strangers. Kept is the best in
-    resolution, then sharpness, then bytes. Without a thumb column (a simulation) the hashes decide alone, and distance
+    decide: distance is 1 − the correlation of their edges, 0 for the same picture; a copy has at most max_distance.
+    Every image of a group is a copy of the one that is kept, so that a chain of likenesses never joins strangers.
+    Kept is the best in resolution, then sharpness, then bytes. Without a thumb column (a simulation) the hashes decide alone, and distance
     is the share of bits that differ. Columns: image, sha256, group, distance, kept, how, reason.
     """
     import pandas as pd

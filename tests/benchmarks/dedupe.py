@@ -65,6 +65,13 @@ def make(photos: list[Path], folder: Path) -> dict[str, tuple[int, str]]:
     return truth
 
 
+def without_twins(photos: list[Path]) -> list[Path]:
+    """Leave out photos that the folder holds twice already (imagehash.phash within 4 bits)."""
+    hashes = np.stack([imagehash.phash(Image.open(p).convert("L")).hash.ravel() for p in photos])
+    packed = np.packbits(hashes, axis=1).view(np.uint64).ravel()
+    return [p for i, p in enumerate(photos) if not (np.bitwise_count(packed[i] ^ packed[:i]) <= 4).any()]
+
+
 def ours(files: list[str]) -> set[tuple[str, str]]:
     """Pairs of the kept image and each copy."""
     prints, _ = dedupe.fingerprints(files)
@@ -106,7 +113,7 @@ def main(arguments: list[str]) -> None:
     asked.add_argument("--photos", type=int, default=200)
     asked.add_argument("--seed", type=int, default=0)
     options = asked.parse_args(arguments)
-    found = images.find(options.folder)
+    found = without_twins(images.find(options.folder))
     chosen = np.random.default_rng(options.seed).choice(len(found), min(options.photos, len(found)), replace=False)
     with tempfile.TemporaryDirectory() as folder:
         truth = make([found[i] for i in sorted(chosen)], Path(folder))
