@@ -42,11 +42,29 @@ class _Window:
     h: int
     fine: int
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return slice(self.y, self.y + self.h), slice(self.x, self.x + self.w)
+
     def local(self, xy: np.ndarray) -> np.ndarray:
         return xy - (self.x, self.y)
 
     def shrink(self, fine: np.ndarray) -> np.ndarray:
         return cv2.resize(fine, (self.w, self.h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """One sheet over one face: its grid in the photo (rows, columns, 2), its normals seen from the camera, the light."""
+
+    fit: head.Fit
+    sheet: shapes.Sheet
+    places: np.ndarray
+    facing: np.ndarray
+    window: _Window
+    part: np.ndarray
+    seen: light.Light
+    soft: float
 
 
 def put_on(
@@ -69,30 +87,28 @@ def put_on(
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise ValueError(f"points: must be 68 finite points, got shape {points.shape}")
     rng = np.random.default_rng(rng)
-    chosen, fit = STYLES[style], head.fit(points)
-    sheet = shapes.build(shapes.CUTS[chosen.cut], wear, rng=rng)
-    flat = sheet.points.reshape(-1, 3)
-    places = fit.project(flat).reshape(*sheet.points.shape[:2], 2)
-    window = _window(rgb, fit, places, sheet)
-    room = fabrics.Room(_texels(places), rng)
-    fabric = chosen.draw(room)
-    seen = light.estimate(rgb, fit)
-    soft = light.blur(rgb, points)
-    grain = light.grain(rgb, fit)
-    cover = _filled(places, fit.facing(sheet.normals)[..., 2], window)
-    part = rgb[window.y : window.y + window.h, window.x : window.x + window.w]
-    straps, rope = _straps(part, fit, sheet, seen, window, fabric)
-    shadow = _shadow(cover, np.maximum(cover, straps), fit, seen, points, window)
-    painted = _painted(fabric, fit, sheet, places, seen, window, soft=soft)
-    noise = _grain(part.shape[:2], grain, rng)
-    inside, local = _laid(part, (straps, rope), (cover, painted), shadow, soft=soft, noise=noise)
+    scene = _set(rgb, points, shapes.build(shapes.CUTS[STYLES[style].cut], wear, rng=rng))
+    fabric = STYLES[style].draw(fabrics.Room(_texels(scene.places), rng))
+    grain = light.grain(rgb, scene.fit)
+    cover = _filled(scene)
+    straps = _straps(scene, fabric)
+    shadow = _shadow(scene, np.maximum(cover, straps[0]), points)
+    polygon = _outline(cover, scene.window)
+    noise = _grain(cover.shape, grain, rng)
+    inside, local = _laid(scene, straps, (cover, _painted(scene, fabric)), shadow, noise=noise)
     out, mask = rgb.copy(), np.zeros(rgb.shape[:2], np.uint8)
-    out[window.y : window.y + window.h, window.x : window.x + window.w] = inside
-    mask[window.y : window.y + window.h, window.x : window.x + window.w] = local
-    polygon = _outline(cover, window)
-    parameters = {k: round(float(v), 4) for k, v in sheet.parameters.items()}
-    parameters |= {"blur": round(soft, 3), "grain": round(grain, 3)}
+    out[scene.window.slices], mask[scene.window.slices] = inside, local
+    parameters = {k: round(float(v), 4) for k, v in scene.sheet.parameters.items()}
+    parameters |= {"blur": round(scene.soft, 3), "grain": round(grain, 3)}
     return Masked(out, mask, polygon, shapes.WEARS[wear], style, wear, parameters)
+
+
+def _set(rgb: np.ndarray, points: np.ndarray, sheet: shapes.Sheet) -> _Scene:
+    fit = head.fit(points)
+    places = fit.project(sheet.points.reshape(-1, 3)).reshape(*sheet.points.shape[:2], 2)
+    window = _window(rgb, fit, places, sheet)
+    seen, soft = light.estimate(rgb, fit), light.blur(rgb, points)
+    return _Scene(fit, sheet, places, fit.facing(sheet.normals), window, rgb[window.slices], seen, soft)
 
 
 def _window(rgb: np.ndarray, fit: head.Fit, places: np.ndarray, sheet: shapes.Sheet) -> _Window:
@@ -115,28 +131,23 @@ def _texels(places: np.ndarray) -> tuple[int, int]:
     return int(np.clip(w, 48, 400)), int(np.clip(h, 40, 300))
 
 
-def _filled(places: np.ndarray, facing: np.ndarray, window: _Window) -> np.ndarray:
+def _filled(scene: _Scene) -> np.ndarray:
     """Coverage 0–1 of the sheet's outline: all its quads filled on the finer grid."""
+    window = scene.window
     fine = np.zeros((window.h * window.fine, window.w * window.fine), np.uint8)
-    scaled = np.round(window.local(places) * window.fine * 16 - 8).astype(np.int32)  # 4 bits below the pixel
+    scaled = np.round(window.local(scene.places) * window.fine * 16 - 8).astype(np.int32)  # 4 bits below the pixel
     quads = np.stack([scaled[:-1, :-1], scaled[:-1, 1:], scaled[1:, 1:], scaled[1:, :-1]], axis=2)
     for quad in quads.reshape(-1, 4, 2):
         cv2.fillConvexPoly(fine, quad, 255, cv2.LINE_8, 4)
     return window.shrink(fine)
 
 
-def _straps(
-    part: np.ndarray,
-    fit: head.Fit,
-    sheet: shapes.Sheet,
-    seen: light.Light,
-    window: _Window,
-    fabric: fabrics.Fabric,
-) -> tuple[np.ndarray, np.ndarray]:
+def _straps(scene: _Scene, fabric: fabrics.Fabric) -> tuple[np.ndarray, np.ndarray]:
     """Coverage (h, w) and colour (3,) of the straps; behind hair and on the far side of the head they vanish."""
+    fit, window, seen = scene.fit, scene.window, scene.seen
     fine = np.zeros((window.h * window.fine, window.w * window.fine), np.uint8)
-    width = sheet.width * fit.scale * window.fine
-    for line in sheet.straps:
+    width = scene.sheet.width * fit.scale * window.fine
+    for line in scene.sheet.straps:
         normals = line * (1, 0, 0.55) / np.linalg.norm(line * (1, 0, 0.55), axis=1, keepdims=True)
         visible = fit.facing(normals)[:, 2] > -0.05
         if visible.sum() < 2:
@@ -144,8 +155,8 @@ def _straps(
         path = np.round(window.local(fit.project(line))[visible] * window.fine * 16 - 8).astype(np.int32)
         cv2.polylines(fine, [path], False, 255, max(1, round(width)), cv2.LINE_AA, 4)
     cover = window.shrink(fine) * min(1.0, max(width / window.fine, 0.35))
-    cover *= _skinny(part, seen, fit.scale)
-    rope = _lit(np.array([[fabric.strap]], np.float32) / 255, np.float32([[seen.ambient * 1.05]]), seen)[0, 0]
+    cover *= _skinny(scene.part, seen, fit.scale)
+    rope = _lit(np.array([[fabric.strap]], np.float32) / 255, _floats([seen.ambient * 1.05])[None], seen)[0, 0]
     return cover, rope
 
 
@@ -155,27 +166,21 @@ def _skinny(part: np.ndarray, seen: light.Light, scale: float) -> np.ndarray:
     wh = max(1, round(part.shape[1] / step)), max(1, round(part.shape[0] / step))
     small = cv2.resize(part, wh, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) - seen.skin.astype(np.float32)
-    away = np.sqrt((lab**2 * np.float32([0.12, 1, 1])).sum(2)) / (2.2 * seen.spread + 8)
+    away = np.sqrt((lab**2 * _floats([0.12, 1, 1])).sum(2)) / (2.2 * seen.spread + 8)
     skin = 1 / (1 + np.exp(np.clip((away - 1) * 7, -30, 30)))
     return cv2.resize(cv2.GaussianBlur(skin, (0, 0), 0.8), (part.shape[1], part.shape[0]))
 
 
-def _shadow(
-    cover: np.ndarray,
-    both: np.ndarray,
-    fit: head.Fit,
-    seen: light.Light,
-    points: np.ndarray,
-    window: _Window,
-) -> np.ndarray:
+def _shadow(scene: _Scene, both: np.ndarray, points: np.ndarray) -> np.ndarray:
     """How much light the mask takes from what lies beside it, 0–1: contact all round, and away from the light."""
+    fit, window, seen = scene.fit, scene.window, scene.seen
     small = max(1.0, fit.scale / 28)
     wh = max(2, round(window.w / small)), max(2, round(window.h / small))
     low = cv2.resize(both, wh, interpolation=cv2.INTER_AREA)
     unit = fit.scale / small
     side = seen.toward[:2] / max(float(np.linalg.norm(seen.toward)), 1e-6)
     away = -side * 0.05 * unit + (0, 0.025 * unit)
-    moved = cv2.warpAffine(low, np.float32([[1, 0, away[0]], [0, 1, away[1]]]), wh)
+    moved = cv2.warpAffine(low, _floats([[1, 0, away[0]], [0, 1, away[1]]]), wh)
     dark = 0.30 * cv2.GaussianBlur(low, (0, 0), 0.045 * unit) + 0.30 * cv2.GaussianBlur(moved, (0, 0), 0.07 * unit)
     jaw = window.local(points[:17]) / small
     hull = np.concatenate([jaw, (window.local(points[[26, 24, 19, 17]]) / small)])
@@ -189,10 +194,14 @@ def _shadow(
     return cv2.resize(dark, (window.w, window.h), interpolation=cv2.INTER_LINEAR)
 
 
+def _floats(values: object) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
 def _lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarray:
     """Colours under this face's light, rgb 0–255: albedo (…, 3) sRGB 0–1, amount (…) linear."""
     if seen.colourful < 1:
-        grey = albedo @ np.float32([0.299, 0.587, 0.114])
+        grey = albedo @ _floats([0.299, 0.587, 0.114])
         albedo = grey[..., None] + (albedo - grey[..., None]) * np.float32(seen.colourful)
     linear = np.square(np.clip(albedo, 0, 1)) * seen.tint.astype(np.float32)
     linear *= np.maximum(amount, 0)[..., None].astype(np.float32)
@@ -201,19 +210,11 @@ def _lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarra
     return 255 * cv2.sqrt(linear)
 
 
-def _painted(
-    fabric: fabrics.Fabric,
-    fit: head.Fit,
-    sheet: shapes.Sheet,
-    places: np.ndarray,
-    seen: light.Light,
-    window: _Window,
-    *,
-    soft: float,
-) -> np.ndarray:
+def _painted(scene: _Scene, fabric: fabrics.Fabric) -> np.ndarray:
     """The fabric under the face's light (window h, w, 3), float 0–255; meaningful where the sheet covers."""
+    fit, seen = scene.fit, scene.seen
     h, w = fabric.relief.shape
-    facing = fit.facing(sheet.normals).astype(np.float32)
+    facing = scene.facing.astype(np.float32)
     amount = _stretched(seen.on(facing)[..., None].astype(np.float32), (w, h))
     beside = _stretched(facing[..., :2], (w, h))
     toward = seen.toward[:2] + (0, -0.25 * seen.ambient)  # light mostly comes a little from above
@@ -225,10 +226,10 @@ def _painted(
         amount = amount + fabric.gloss * seen.ambient * np.exp(-((beside**2).sum(2)) * 12)
     amount = np.maximum(amount, 0.25 * seen.ambient)
     lit = np.clip(_lit(fabric.rgb, amount, seen), 0, 255).astype(np.uint8)
-    texel = w / max(float(np.linalg.norm(np.diff(places, axis=1), axis=2).sum(1).max()), 1.0)
-    if soft * texel > 0.3:
-        lit = cv2.GaussianBlur(lit, (0, 0), soft * texel)
-    return _warped(lit, sheet, places, facing, window)
+    texel = w / max(float(np.linalg.norm(np.diff(scene.places, axis=1), axis=2).sum(1).max()), 1.0)
+    if scene.soft * texel > 0.3:
+        lit = cv2.GaussianBlur(lit, (0, 0), scene.soft * texel)
+    return _warped(scene, lit)
 
 
 def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
@@ -240,21 +241,20 @@ def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
     return cv2.remap(np.ascontiguousarray(grid), at[0], at[1], cv2.INTER_LINEAR)
 
 
-def _warped(
-    picture: np.ndarray, sheet: shapes.Sheet, places: np.ndarray, facing: np.ndarray, window: _Window
-) -> np.ndarray:
+def _warped(scene: _Scene, picture: np.ndarray) -> np.ndarray:
     """The fabric's picture as it lies in the window: places → (u, v) by a thin-plate spline through what is seen."""
+    window = scene.window
     h, w = picture.shape[:2]
-    rows, columns = places.shape[:2]
+    rows, columns = scene.places.shape[:2]
     chosen = np.zeros((rows, columns), bool)
     chosen[::2, ::3] = True
-    chosen &= facing[..., 2] > 0.05
+    chosen &= scene.facing[..., 2] > 0.05
     if chosen.sum() < 8:
         chosen = np.zeros((rows, columns), bool)
         chosen[::2, ::3] = True
     v, u = np.nonzero(chosen)
     target = np.column_stack([u / (columns - 1) * w - 0.5, v / (rows - 1) * h - 0.5])
-    back = head.spline(window.local(places)[chosen], target, smooth=1e-5)
+    back = head.spline(window.local(scene.places)[chosen], target, smooth=1e-3)
     step = max(4, round(max(window.w, window.h) / 40))
     gw, gh = -(-window.w // step) + 1, -(-window.h // step) + 1
     gx, gy = np.meshgrid(np.arange(gw) * step + 0.5, np.arange(gh) * step + 0.5)
@@ -267,15 +267,15 @@ def _warped(
 
 
 def _laid(
-    part: np.ndarray,
+    scene: _Scene,
     straps: tuple[np.ndarray, np.ndarray],
     sheet: tuple[np.ndarray, np.ndarray],
     shadow: np.ndarray,
     *,
-    soft: float,
     noise: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Shadow, then straps, then fabric over the photo's part, as soft and grainy as the photo: (rgb, pixel mask)."""
+    part, soft = scene.part, scene.soft
     size = 2 * round(2.5 * soft) + 1
     (rope, rope_colour), (cover, colour) = straps, sheet
     if soft > 0.45:

@@ -62,7 +62,7 @@ def estimate(rgb: np.ndarray, fit: head.Fit) -> Light:
     skin = np.average(linear, axis=0, weights=trust)
     warmth = float(np.clip(skin[0] / max(skin[2], 1e-4) / _SKIN_WARMTH, 0.4, 2.5))
     tint = np.array([warmth**0.2, 1.0, warmth**-0.2])  # along the line from daylight to lamps; skin itself differs
-    lab = cv2.cvtColor(np.uint8(colours[use])[None], cv2.COLOR_RGB2LAB)[0].astype(float)
+    lab = cv2.cvtColor(colours[use].astype(np.uint8)[None], cv2.COLOR_RGB2LAB)[0].astype(float)
     middle = np.average(lab, axis=0, weights=trust)
     colour = float(np.hypot(*(middle[1:] - 128)))
     spread = float(np.sqrt(np.average(((lab - middle) ** 2 * (0.2, 1, 1)).sum(1), weights=trust)))
@@ -121,9 +121,9 @@ def _white(rgb: np.ndarray, places: np.ndarray, scale: float, face: float) -> fl
 
 
 def blur(rgb: np.ndarray, points: np.ndarray) -> float:
-    """Blur of the photo at the eyes and brows, as the σ of a Gaussian in pixels, 0.4–6.
+    """Blur of the photo at the eyes and brows, as the σ of a Gaussian in pixels, from 0.4.
 
-    The steepest edges before and after a known blur: a step of width σ falls to σ / √(σ² + 1.5²).
+    The steepest edges before and after a known blur: a step of width σ falls to σ / √(σ² + blur²).
     """
     h, w = rgb.shape[:2]
     about = points[17:48]
@@ -138,11 +138,15 @@ def blur(rgb: np.ndarray, points: np.ndarray) -> float:
         slope = cv2.magnitude(cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1))
         return float(np.percentile(slope, 97))
 
-    again = 1.5
-    before, after = steep(grey), steep(cv2.GaussianBlur(grey, (0, 0), again))
-    ratio = max(before / max(after, 1e-3), 1.02)
-    found = again / np.sqrt(ratio**2 - 1)
-    return float(np.clip(0.75 * found, 0.4, 6.0))  # eyes and brows are no perfect steps themselves
+    sharp, found = steep(grey), 0.0
+    for again in (1.5, 4.0, 10.0):  # a wide blur is told apart only by a wider one
+        ratio = max(sharp / max(steep(cv2.GaussianBlur(grey, (0, 0), again)), 1e-3), 1.02)
+        found = float(again / np.sqrt(ratio**2 - 1))
+        if found < 1.6 * again:
+            break
+    eyes = max(float(np.linalg.norm(points[45] - points[36])), 1.0)
+    share = 0.75 * found / eyes  # eyes and brows are no perfect steps: corrected on photos blurred on purpose
+    return float(np.clip(share * eyes * (1 + 5 * share + 200 * share**2), 0.4, max(6.0, 0.15 * eyes)))
 
 
 def grain(rgb: np.ndarray, fit: head.Fit) -> float:

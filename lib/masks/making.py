@@ -77,7 +77,7 @@ class _Job:
             return None
         return {
             "rows": [self._row(d["file"], face) for d in known for face in d["faces"]],
-            "refused": known[0]["refused"],
+            "refused": known[0].get("refused", []),
         }
 
     def _wishes(self) -> str:
