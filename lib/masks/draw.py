@@ -55,7 +55,7 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Scene:
-    """One sheet over one face: its grid in the photo (rows, columns, 2), its normals seen from the camera, the light."""
+    """One sheet over one face: its grid in the photo (rows, columns, 2), its normals seen from the camera."""
 
     fit: head.Fit
     sheet: shapes.Sheet
