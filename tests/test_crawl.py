@@ -546,3 +546,18 @@ def test_a_folder_without_photos_or_none_at_all(tmp_path, work):
 def test_importing_the_room_is_cheap():
     code = "import sys, lib.crawl; print([m for m in ('icrawler', 'requests', 'pandas', 'bs4') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_the_report_the_funnel_and_the_sheet_tell_what_came(host, work):
+    assert crawl.report(work).empty and set(crawl.funnel(work).values()) == {0} and crawl.arrivals(work).ndim == 3
+    host.gallery(["/a.jpg", "/b.jpg", "/text.jpg", "/none.jpg"])
+    host.answers |= {"/a.jpg": picture(1), "/b.jpg": picture(2), "/text.jpg": b"hello"}
+    take(host, work)
+    take(host, work)
+    row = crawl.report(work).iloc[0]
+    assert (row.parsed, row.downloaded, row.known, row.unreadable, row.failed) == (4, 0, 2, 1, 1)
+    assert sorted(row.why.split(", ")) == ["1 × HTTP 404", "1 × not an image"]
+    with work.manifest() as manifest:
+        manifest.decide("dedupe", [(images.sha256(picture(1)), False, "copy")])
+    assert list(crawl.funnel(work).values()) == [4, 3, 2, 1, 1]
+    assert crawl.arrivals(work, columns=2, side=50).shape == (18 + 50 + 8, 112, 3)

@@ -169,6 +169,29 @@ def test_a_process_pool_gives_the_same_table(tmp_path):
     assert [r["item"] for r in skipped] == [paths[1]]
 
 
+def test_sheets_have_a_row_a_group_and_a_row_a_kind(tmp_path):
+    pictures = {"a": scene(1), "b": scene(1)[:, ::-1].copy(), "c": scene(2), "d": scene(2)[4:-4].copy()}
+    dark = {f"e{i}": (scene(9 + i) * 0.1).astype(np.uint8) for i in range(3)}
+    table, _ = dedupe.fingerprints(files(tmp_path, **pictures, **dark))
+    sheet = dedupe.group_sheet(dedupe.groups(table), columns=3, side=60)
+    assert sheet.shape == (2 * 82 + 4, 3 * 64 + 4, 3)
+    bad = dedupe.bad_sheet(dedupe.screen(table, skipped=[{"item": "x.jpg", "reason": "cut"}]), columns=4, side=60)
+    assert bad.shape[0] >= 2 * 82 and bad.shape[1] == 4 * 64 + 4
+    none = dedupe.groups(table[:1])
+    assert dedupe.group_sheet(none).ndim == dedupe.bad_sheet(dedupe.screen(table[:1])).ndim == 3
+
+
+def test_agreement_counts_copies_found_and_pairs_that_are_wrong():
+    truth = pd.DataFrame(
+        {"sha256": list("abcdef"), "original": list("aaaddf"), "how": ["original", "resized", "cropped"] * 2}
+    )
+    found = pd.DataFrame({"sha256": list("abef"), "group": [0, 0, 1, 1]})
+    table = dedupe.agreement(found, truth)
+    assert table.loc["resized"].tolist()[:3] == [2, 1, 0.5] and table.loc["cropped", "found"] == 0
+    assert table.loc["all", ["copies", "found", "precision"]].tolist() == [3, 1, 0.5]
+    assert dedupe.agreement(found[:0], truth).loc["all", "recall"] == 0
+
+
 # ------------------------------------------------------------------------------------------- the join
 
 

@@ -32,8 +32,8 @@ def arrivals(into: Workspace, *, count: int = 32, columns: int = 8, side: int = 
             pictures.append(images.read(row.path, max_side=side))
         except (Skip, OSError):
             pictures.append(np.full((side, side, 3), 225, np.uint8))
-        rank = "" if row.rank != row.rank or row.rank is None else f" #{int(row.rank)}"
-        words.append(f"{row.query or row.label or row.engine}{rank}")
+        rank = "" if row.rank != row.rank or row.rank is None else f"#{int(row.rank)} "
+        words.append(f"{rank}{row.query or row.label or row.engine}")
         rims.append(marks[row.engine, row.query])
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
 
@@ -57,9 +57,9 @@ def report(into: Workspace) -> "pd.DataFrame":
 
 
 def funnel(into: Workspace) -> dict[str, int]:
-    """How many are left after each step, from the manifest: results, files that came, readable, distinct, not bad.
+    """How many are left after each step, from the manifest: results, files that came, and so on down.
 
-    "distinct" counts what no decision of step "dedupe" sets aside, "not bad" what none of any step does.
+    "distinct" counts what no decision of step "dedupe" sets aside, "worth keeping" what none of any step does.
     """
     tried = _attempts(into)
     with into.manifest() as manifest:
@@ -70,7 +70,7 @@ def funnel(into: Workspace) -> dict[str, int]:
         "files that came": int(tried["outcome"].isin([*_CAME, "unreadable"]).sum()),
         "readable": int(tried["outcome"].isin(_CAME).sum()),
         "distinct": int((~photos["sha256"].isin(copies)).sum()),
-        "not bad": int(photos["kept"].sum()),
+        "worth keeping": int(photos["kept"].sum()),
     }
 
 

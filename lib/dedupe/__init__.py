@@ -36,8 +36,8 @@ def groups(fingerprints: "pd.DataFrame", *, max_distance: float = 0.12, max_bits
     Hashes propose pairs (at most max_bits of 128 bits differ, mirrored or cropped views included), aligned thumbnails
     decide: distance is 1 − the correlation of their edges, 0 for the same picture; a copy has at most max_distance.
     Every image of a group is a copy of the one that is kept, so that a chain of likenesses never joins strangers.
-    Kept is the best in resolution, then sharpness, then bytes. Without a thumb column (a simulation) the hashes decide alone, and distance
-    is the share of bits that differ. Columns: image, sha256, group, distance, kept, how, reason.
+    Kept is the best in resolution, then sharpness, then bytes. Without a thumb column (a simulation) the hashes decide
+    alone, and distance is the share of bits that differ. Columns: image, sha256, group, distance, kept, how, reason.
     """
     import pandas as pd
 
@@ -74,9 +74,9 @@ def decisions(
 
 
 def _ranked(table: "pd.DataFrame") -> np.ndarray:
-    """Rank of each row, 0 the best: pixels (to 5 %), sharpness (to 10 %), bytes, then the file's name."""
+    """Rank of each row, 0 the best: pixels (to 5 %), sharpness (coarsely: JPEG blocks add some), bytes, name."""
     pixels = np.round(np.log(np.maximum(table["width"] * table["height"], 1).to_numpy(float)) / 0.05)
-    sharp = np.round(np.log1p(table["sharpness"].to_numpy(float)) / 0.1)
+    sharp = np.round(np.log1p(table["sharpness"].to_numpy(float)) / 0.7)
     name = np.argsort(np.argsort(table["image"].astype(str).to_numpy(), kind="stable"))
     rank = np.empty(len(table), int)
     rank[np.lexsort((name, -table["bytes"].to_numpy(), -sharp, -pixels))] = np.arange(len(table))
