@@ -124,6 +124,100 @@ def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Pa
         files.write(json_path, json.dumps({opened.name: watched.answers(threshold=threshold)}))
 
 
+@main.command()
+@click.argument("queries", nargs=-1, required=True)
+@click.option("--label", default="", help="The class that the queries promise, such as with_mask.")
+@click.option("--engine", default="bing", show_default=True, help="bing, google, baidu, flickr, site or urls.")
+@click.option("--limit", default=100, show_default=True, help="Images of each query.")
+@click.option("--out", default="data/crawl", show_default=True, help="The workspace: raw/ and manifest.sqlite.")
+def crawl(queries: tuple[str, ...], label: str, engine: str, limit: int, out: str) -> None:
+    """Download images, each with its source; what is there already is not fetched again.
+
+    QUERIES are phrases; for --engine site the address of a page, for urls a file with one address a line.
+    """
+    from . import classes
+    from . import crawl as room
+    from .workspace import Workspace
+
+    label = classes.canonical(label) if label else ""
+    for query in queries:
+        report = room.crawl(query, engine=engine, label=label, limit=limit, into=Workspace(out))
+        click.echo(report.to_string(index=False))
+
+
+@main.command()
+@click.argument("photos", type=click.Path(exists=True))
+@click.option("--out", required=True, help="The workspace: masked/ and manifest.sqlite.")
+@click.option("--per-face", default=1, show_default=True, help="Masked copies of each face.")
+@click.option("--style", "styles", multiple=True, help="Only this style (may be given several times).")
+@click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
+@click.option("--seed", default=0, show_default=True)
+def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], seed: int) -> None:
+    """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
+
+    The photos stay as they are; a run that was ended goes on where it was.
+    """
+    from tqdm import tqdm
+
+    from . import faces, images, labels, landmarks, masks
+    from .workspace import Workspace
+
+    made, skipped = masks.generate(
+        images.find(photos), into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
+        refuse=landmarks.implausible, write_labels=labels.write_voc, per_face=per_face, styles=styles or None,
+        wears=wears or None, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
+    )  # fmt: skip
+    for row in skipped:
+        click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+    click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}")
+
+
+@main.command()
+@click.argument("photos", type=click.Path(exists=True))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the VOC files go.")
+@click.option("--model", default="full", show_default=True, help="The model that draws the first boxes.")
+@click.option("--labelimg", is_flag=True, help="Open the labelImg window on them, in a process of its own.")
+@click.option("--roi", "label", help="Draw boxes of this class on one photo in OpenCV's window.")
+def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str | None) -> None:
+    """Box and class the faces of PHOTOS, as Pascal VOC; what a person drew or corrected is never overwritten."""
+    from tqdm import tqdm
+
+    from . import detect, images, prelabel
+
+    if label:
+        faces = prelabel.roi(photos, label=label, into=out or Path(photos).parent)
+        click.echo(f"{len(faces)} boxes")
+    elif labelimg:
+        click.echo("labelImg is open; W draws a box, Ctrl+S saves, D opens the next photo")
+        prelabel.label_img(photos, into=out).wait()
+    else:
+        detector, bar = detect.MaskDetector.load(model), tqdm if sys.stderr.isatty() else None
+        faces, skipped = prelabel.prelabel(images.find(photos), detector, into=out or photos, root=photos, progress=bar)
+        for row in skipped:
+            click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+        click.echo(f"{len(faces)} faces of {faces['image'].nunique()} photos in {out or photos}")
+
+
+@main.command()
+@click.option("--recipe", type=click.Choice(["full"]), default="full", show_default=True, help="The model to train.")
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False), help="The public sets' folder.")
+@click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
+@click.option("--cache", type=click.Path(file_okay=False), help="Keep boxes, groups and crops here for the next time.")
+def train(recipe: str, data: str, out: str, cache: str | None) -> None:
+    """Train the model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
+
+    Some fifteen minutes on two free cores; a run that was ended goes on where it was. Your own photos are trained by
+    notebook 04, or make run DATA=photos.
+    """
+    import logging
+
+    from . import train as room
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    done = room.recipe(data, into=out, name=recipe, cache=cache)
+    click.echo(json.dumps(done.card["measures"], indent=1))
+
+
 def start(arguments: list[str] | None = None) -> int:
     """Run a command; what the caller can mend is one sentence and code 2, never a traceback."""
     from .batch import Skip
