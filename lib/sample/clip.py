@@ -54,14 +54,16 @@ def _frame(
     for k, (who, mask, phase) in enumerate(cast):
         view, pose, mood = _acting(k, t, phase)
         worn: tuple[str, str] | None = (mask, "full") if mask else None
-        moved, label = 0.0, classes.NAMES[0] if mask else classes.NAMES[1]
-        if mask is None and t > 0.40:
-            moved = 1.35 * float(1 - _ease((t - 0.40) / 0.22))
+        moved, held, label = 0.0, None, classes.NAMES[0] if mask else classes.NAMES[1]
+        if mask is None and 0.30 < t < 0.76:  # hands come up with the mask, put it on, and go
+            moved = 2.6 * (1 - _ease((t - 0.30) / 0.30))
+            held = moved if t < 0.62 else 3.0 * _ease((t - 0.62) / 0.14)
+        if mask is None and t > 0.30:
             worn = (PUTS_ON, "full")
-            label = classes.NAMES[0] if moved < 0.12 else classes.NAMES[2] if moved < 0.45 else classes.NAMES[1]
+            label = classes.NAMES[0] if moved < 0.15 else classes.NAMES[2] if moved < 0.45 else classes.NAMES[1]
         lit = replace(light, exposure=light.exposure * (1 + 0.4 * who.darkness**1.5))
         looks = render.figure(who, view, pose=pose, expression=mood, light=lit, mask=worn, seed=k, samples=1.5,
-                              moved=moved)  # fmt: skip
+                              moved=moved, held=held)  # fmt: skip
         alpha = looks.rgba[..., 3:]
         picture = picture * (1 - alpha) + looks.rgba[..., :3] * alpha
         faces.append({
@@ -87,5 +89,5 @@ def _acting(k: int, t: float, phase: np.ndarray) -> tuple[View, Pose, Expression
         float(4 * np.sin(2.6 * np.pi * t + phase[3])),
         float(4 * np.sin(2.0 * np.pi * t + phase[4])),
     )
-    talk = max(0.0, float(np.sin(9 * np.pi * t + phase[5]))) * 0.5 if k == 0 and t < 0.38 else 0.0
+    talk = max(0.0, float(np.sin(9 * np.pi * t + phase[5]))) * 0.5 if k == 0 and t < 0.28 else 0.0
     return View(scale, (float(x), float(y)), SIZE), pose, Expression(smile=0.3, open=talk)

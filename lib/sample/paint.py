@@ -190,6 +190,8 @@ def _mouth(canvas: Canvas, person: Person, expression: Expression, points: np.nd
     if person.lipstick is not None:
         lower_colour = 0.25 * lower_colour + 0.75 * np.array(person.lipstick) * (1 - 0.25 * dark)
         upper_colour = lower_colour * 0.82
+    if person.beard in ("full", "goatee", "moustache"):
+        lower_colour = np.clip(lower_colour * (1.04, 0.90, 0.90), 0, 255)
     gloss = 0.9 if person.lipstick is not None else 0.6
     canvas.fill(outer, lower_colour, alpha=0.88, blur=0.013, gloss=gloss)
     canvas.fill(upper, upper_colour, alpha=0.85, blur=0.010, gloss=gloss * 0.8)
@@ -202,7 +204,14 @@ def _mouth(canvas: Canvas, person: Person, expression: Expression, points: np.nd
     if gap > 0.05:
         _open_mouth(canvas, points, gap)
     else:
-        canvas.line(curve(line), lower_colour * 0.34, 0.030 + 0.012 * dark, alpha=0.95, blur=0.008, gloss=0.1)
+        canvas.line(
+            curve(line),
+            lower_colour * 0.30,
+            (0.036 if person.beard != "none" else 0.030) + 0.012 * dark,
+            alpha=0.95,
+            blur=0.008,
+            gloss=0.1,
+        )
     for corner in (points[48], points[54]):
         canvas.spot(corner[:2], (0.03, 0.022), lower_colour * 0.45, alpha=0.6, blur=0.014)
     shade = points[57, :2] + (0, 0.06)
@@ -326,11 +335,11 @@ def _beard(canvas: Canvas, person: Person, points: np.ndarray, rng: np.random.Ge
     x = np.linspace(LEFT, RIGHT, w, dtype=np.float32)[None]
     y = np.linspace(TOP, BOTTOM, h, dtype=np.float32)[:, None]
     lip = points[51, 1] - 0.03, points[57, 1] + 0.05
-    moustache = np.exp(-(((y - (lip[0] - 0.055 + 0.25 * x**2)) / 0.062) ** 4)) * np.exp(-((x / 0.40) ** 6))
+    moustache = np.exp(-(((y - (lip[0] - 0.035 + 0.25 * x**2)) / 0.045) ** 4)) * np.exp(-((x / 0.38) ** 6)) * 0.8
     cheek_line = 0.62 + 0.48 * np.cos(np.clip(np.abs(x) / 1.12, 0, 1) * 1.5707) ** 0.8
-    jaw = 1 / (1 + np.exp(np.clip((cheek_line - y) / 0.035, -60, 60))) * np.exp(-((x / 1.25) ** 12))
-    goatee = np.exp(-((x / 0.34) ** 4)) * (y > lip[1] - 0.02) * np.exp(-(((y - 1.55) / 0.33) ** 4))
-    mouth = np.exp(-((x / 0.47) ** 4)) * np.exp(-(((y - (lip[0] + lip[1]) / 2) / (0.55 * (lip[1] - lip[0]))) ** 6))
+    jaw = 1 / (1 + np.exp(np.clip((cheek_line - y) / 0.06, -60, 60))) * np.exp(-((x / 1.25) ** 12))
+    goatee = np.exp(-((np.abs(x) / 0.34) ** 3)) * (y > lip[1] - 0.02) * np.exp(-(((y - 1.55) / 0.33) ** 4))
+    mouth = np.exp(-((x / 0.47) ** 4)) * np.exp(-(((y - (lip[0] + lip[1]) / 2) / (0.60 * (lip[1] - lip[0]))) ** 6))
     where = {
         "stubble": np.maximum(jaw, moustache) * 0.42, "full": np.maximum(jaw, moustache),
         "goatee": np.maximum(goatee, moustache), "moustache": moustache,
@@ -338,7 +347,8 @@ def _beard(canvas: Canvas, person: Person, points: np.ndarray, rng: np.random.Ge
     grain = cv2.GaussianBlur(rng.normal(0, 1, (h, w)).astype(np.float32), (0, 0), sigmaX=0.6, sigmaY=2.2)
     grain = grain / (grain.std() + 1e-6)
     hair = np.minimum(np.array(person.hair_colour), np.array(person.skin) * (1.1 if person.darkness > 0.5 else 0.8))
-    alpha = np.clip(where * (0.84 + 0.22 * grain), 0, 0.97)
+    hair = 0.7 * hair + 0.3 * np.array(person.skin)
+    alpha = np.clip(where * (0.76 + 0.24 * grain), 0, 0.93)
     canvas.lay((0, 0, w, h), alpha.astype(np.float32), hair * 0.9, 0.15)
     light = np.clip(where * (grain - 0.9) * 0.35, 0, 0.4)
     canvas.lay((0, 0, w, h), light.astype(np.float32), np.clip(hair * 1.7 + 12, 0, 235))

@@ -104,7 +104,7 @@ def person(seed: int) -> Person:
     styles, weights = zip(*_STYLES["cropped" if cropped else "full"], strict=True)
     hair = str(rng.choice(styles, p=np.array(weights) / sum(weights)))
     hair = "receding" if hair in ("short", "side") and cropped and age > 0.55 and rng.random() < 0.5 else hair
-    beard = str(rng.choice(["none", "stubble", "goatee", "full", "moustache"], p=[0.46, 0.24, 0.1, 0.14, 0.06]))
+    beard = str(rng.choice(["none", "stubble", "goatee", "full", "moustache"], p=[0.48, 0.26, 0.07, 0.13, 0.06]))
     dark = tone > 5.5
     return Person(
         seed=seed,
@@ -114,7 +114,7 @@ def person(seed: int) -> Person:
         hair_colour=_hair_colour(rng, age, dark=dark),
         hair_seed=int(rng.integers(1 << 30)),
         beard=beard if cropped else "none",
-        glasses=str(rng.choice(["none", "round", "square", "thin"], p=[0.72, 0.1, 0.1, 0.08])),
+        glasses=str(rng.choice(["none", "round", "square", "thin"], p=[0.76, 0.08, 0.07, 0.09])),
         age=age,
         freckles=bool(tone < 3 and rng.random() < 0.25),
         lipstick=_rgb(rng.normal((168, 52, 62), 18, 3)) if not cropped and rng.random() < 0.45 else None,

@@ -64,11 +64,13 @@ def portrait(
     worn: str = "full",
     yaw: float | tuple[float, float] = (-22, 22),
     tilt: float = 6.0,
+    hand: bool = False,
 ) -> Shot:
     """Take a photo of one person; the take decides pose, light, expression, background and camera.
 
-    mask: a kind of `wear.MASKS`, "any", or None for a bare face; worn: "full", "nose" (nose bare) or "chin". yaw in
-    degrees, or the range to draw it from; tilt: the most pitch and roll. size: the picture's side, 64 or more.
+    mask: a kind of `MASKS`, "any", or None for a bare face; worn: "full", "nose" (nose bare) or "chin". yaw: degrees,
+    or the range to draw it from; tilt: the most pitch and roll. hand: one lies over the mouth of a bare face. size:
+    the picture's side, 64 or more.
     """
     who = person(who) if isinstance(who, int) else who
     if size < 64:
@@ -82,7 +84,7 @@ def portrait(
     )
     light, picture = _weather(rng, (size, size))
     kind = str(rng.choice(list(wear.MASKS))) if mask == "any" else mask
-    shot = _drawn(picture, [(who, view, pose, kind, worn)], light, rng)
+    shot = _drawn(picture, [(who, view, pose, kind, worn)], light, rng, hand=hand and not kind)
     return _developed(shot, rng, sharp=size / 512)
 
 
@@ -138,6 +140,8 @@ def _drawn(
     sitters: list[tuple[Person, View, Pose, str | None, str]],
     light: Light,
     rng: np.random.Generator,
+    *,
+    hand: bool = False,
 ) -> Shot:
     faces = []
     h, w = picture.shape[:2]
@@ -146,7 +150,8 @@ def _drawn(
         lit = replace(light, exposure=light.exposure * lift)
         looks = render.figure(
             who, view, pose=pose, expression=_mood(rng, pose), light=lit, mask=(kind, worn) if kind else None,
-            seed=int(rng.integers(1 << 30)), samples=_samples(view.scale))  # fmt: skip
+            seed=int(rng.integers(1 << 30)), samples=_samples(view.scale),
+            held=0.0 if hand else None)  # fmt: skip
         alpha = looks.rgba[..., 3:]
         picture = picture * (1 - alpha) + looks.rgba[..., :3] * alpha
         label = wear.WORN[worn] if kind else WITHOUT
@@ -171,7 +176,7 @@ def _mood(rng: np.random.Generator, pose: Pose) -> Expression:
 
 
 def _developed(shot: Shot, rng: np.random.Generator, *, sharp: float) -> Shot:
-    blur = float(rng.choice([0.0, 0.5, 0.9, 1.5], p=[0.5, 0.25, 0.18, 0.07])) * max(0.6, sharp)
+    blur = float(rng.choice([0.0, 0.5, 0.9, 1.5], p=[0.5, 0.25, 0.18, 0.07])) * max(0.6, min(sharp, 1.0))
     rgb = scene.finish(shot.rgb, rng=rng, blur=blur, noise=float(rng.choice([1.0, 2.5, 5.0], p=[0.4, 0.4, 0.2])))
     return Shot(rgb, shot.faces, quality=int(rng.integers(76, 96)))
 
@@ -187,7 +192,7 @@ def photos(
     """Write so many photos (JPEG) with their truth beside them; the table of faces.
 
     About a quarter are groups; half of the people wear masks, one in eight of them wrongly. Columns: image (file
-    name), x1 … y2, label, source "sample", origin, person. Photos that are there already are kept.
+    name), x1 … y2, label, source "sample", origin, person.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -213,7 +218,8 @@ def plan(i: int, *, seed: int = 0, label: str | None = None) -> Shot:
     who = (i * 7 + seed * 131) % PEOPLE
     wide = (-35, 35) if rng.random() < 0.3 else (-18, 18)
     kind, worn = how[0]
-    return portrait(who, take=i, size=size, mask=kind, worn=worn, yaw=wide, tilt=12 if wide[1] > 20 else 6)
+    return portrait(who, take=i, size=size, mask=kind, worn=worn, yaw=wide, tilt=12 if wide[1] > 20 else 6,
+                    hand=kind is None and rng.random() < 0.06)  # fmt: skip
 
 
 def _dressed(rng: np.random.Generator, label: str | None) -> tuple[str | None, str]:

@@ -86,8 +86,13 @@ def figure(
     seed: int = 0,
     samples: float = 2.0,
     moved: float = 0.0,
+    held: float | None = None,
 ) -> Figure:
-    """Draw a person; mask is (kind, worn) of `wear`; samples a pixel's side; moved shifts a mask down by units."""
+    """Draw a person; mask is (kind, worn) of `wear`; samples a pixel's side; seed that of the mask's wrinkles.
+
+    moved: canonical units that the mask is below its place; held: units that the hands at it are; without a
+    mask any number puts a hand over the mouth; None: no hands.
+    """
     big = replace(
         view,
         scale=view.scale * samples,
@@ -97,8 +102,15 @@ def figure(
     marks = head.landmarks(person, expression)
     skull = head.head(person, expression)
     parts, lenses = _parts(person, expression, skull, pose, big, mask, seed, moved)
+    if held is not None:
+        skin = np.array(person.skin, np.float32) * (1.0, 0.95, 0.94)
+        for sheet, sleeve in wear.hands(0.95 + held if mask else None):
+            colour = np.array(person.fabric, np.float32) if sleeve else skin
+            parts.append(_part(sheet, colour, CLOTH if sleeve else SKIN, 0.25, pose, big))
     index, depth = _splat(parts, big)
-    texture = paint.face(person, expression, marks, scale=max(70.0, big.scale), masked=bool(mask and mask[1] == "full"))
+    texture = paint.face(
+        person, expression, marks, scale=max(70.0, big.scale), masked=bool(mask and mask[1] == "full" and moved < 0.05)
+    )
     rgba = _shaded(parts, index, depth, texture, light, big)
     for rim in lenses:
         _glaze(rgba, _project(_turned(rim, pose), big), light)

@@ -4,6 +4,7 @@ This is the sample's own way to make a mask: cloth shaded as a surface. `lib.mas
 part in it, so that what is trained on the one can be tested on the other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +14,7 @@ from .head import Expression, Sheet, bend, normals, shell
 from .paint import curve
 from .people import Person
 
-__all__ = ["MASKS", "WORN", "Piece", "glasses", "mask"]
+__all__ = ["MASKS", "WORN", "Piece", "glasses", "hands", "mask"]
 
 WORN = {"nose": "mask_worn_incorrectly", "chin": "mask_worn_incorrectly", "full": "with_mask"}
 
@@ -147,14 +148,56 @@ def _tube(line: np.ndarray, radius: float, colour: tuple[int, int, int], gloss: 
     one = np.cross(along, (0.0, 0.31, 0.95))
     one /= np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-9)
     two = np.cross(along, one)
-    a = np.linspace(0, 2 * np.pi, 14)[:, None, None]
+    a = np.linspace(2 * np.pi, 0, 14)[:, None, None]
     grid = (line[None] + radius * (np.cos(a) * one[None] + np.sin(a) * two[None])).astype(np.float32)
     return Piece(Sheet(grid, grid), np.broadcast_to(np.array(colour, np.float32), grid.shape).copy(), gloss)
 
 
+def hands(at: float | None) -> list[tuple[Sheet, bool]]:
+    """Hands as sheets, each with whether it is a sleeve: two that hold a mask by its sides, or one over the mouth.
+
+    at: the height of the mask's middle; None: the one over the mouth.
+    """
+    lines, made = [], []
+    for side in (-1, 1) if at is not None else (1,):
+        if at is None:
+            palm, arm = (0.42, 1.28, 1.50), [(0.55, 1.45, 1.42), (1.05, 2.3, 1.2), (1.7, 3.6, 0.8)]
+            radii = (0.25, 0.34, 0.17)
+        else:
+            palm = (side * 1.34, at + 0.06, 0.30)
+            arm = [(side * 1.36, at + 0.16, 0.26), (side * 1.75, at + 1.2, 0.30), (side * 2.25, at + 2.6, 0.25)]
+            radii = (0.15, 0.26, 0.17)
+        made.append((_ball(palm, radii), False))
+        cuff, wrist = (tuple((1 - w) * p + w * q for p, q in zip(*arm[:2], strict=True)) for w in (0.3, 0.42))
+        lines += [([arm[0], wrist], 0.15, False), ([cuff, *arm[1:]], 0.24, True)]
+        for k in range(4):
+            if at is None:
+                y = 0.98 + 0.165 * k
+                finger = [(0.40, y + 0.06, 1.60), (0.0, y, 1.78), (-0.50 + 0.05 * abs(k - 1), y + 0.02, 1.56)]
+            else:
+                y = at - 0.14 + 0.115 * k
+                finger = [(side * 1.36, y, 0.36), (side * (1.20 + 0.02 * k), y, 0.56), (side * 0.98, y + 0.02, 0.62)]
+            lines.append((finger, 0.088 if at is None else 0.058, False))
+        if at is not None:
+            thumb = [(side * 1.33, at - 0.08, 0.20), (side * 1.16, at - 0.24, 0.40), (side * 1.03, at - 0.22, 0.50)]
+            lines.append((thumb, 0.066, False))
+    for line, radius, sleeve in lines:
+        made.append((_tube(curve(np.array(line), 24).astype(np.float32), radius, (0, 0, 0)).sheet, sleeve))
+        if not sleeve:
+            made.append((_ball(line[-1], (radius,) * 3), False))
+    return made
+
+
+def _ball(centre: Sequence[float], radii: Sequence[float]) -> Sheet:
+    t, a = np.meshgrid(np.linspace(0.02, np.pi - 0.02, 40), np.linspace(-np.pi, np.pi, 60), indexing="ij")
+    ball = np.stack([radii[0] * np.sin(t) * np.sin(a), -radii[1] * np.cos(t), radii[2] * np.sin(t) * np.cos(a)], 2)
+    grid = (ball + np.array(centre)).astype(np.float32)
+    return Sheet(grid, grid)
+
+
 _FRAMES = {  # half-width, half-height, exponent of the rim, radius, colour
-    "round": (0.315, 0.275, 2.0, 0.013, (62, 44, 30)),
-    "square": (0.345, 0.225, 4.5, 0.018, (24, 24, 28)),
+    "round": (0.315, 0.275, 2.0, 0.011, (92, 68, 44)),
+    "square": (0.335, 0.225, 4.0, 0.013, (74, 56, 46)),
     "thin": (0.335, 0.225, 3.0, 0.009, (148, 140, 128)),
 }
 
@@ -168,9 +211,9 @@ def glasses(person: Person) -> tuple[list[Piece], list[np.ndarray]]:
     rims, lines = [], []
     for side in (-1, 1):
         x = side * 0.475 + wide * np.sign(np.cos(a)) * np.abs(np.cos(a)) ** (2 / power)
-        y = 0.02 + high * np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / power)
+        y = -0.005 + high * np.sign(np.sin(a)) * np.abs(np.sin(a)) ** (2 / power)
         rims.append(np.stack([x, y, 1.47 - 0.16 * np.abs(x) ** 2], 1))
-        hinge = (side * (0.475 + wide), -0.03, 1.47 - 0.16 * (0.475 + wide) ** 2)
+        hinge = (side * (0.475 + wide), -0.045, 1.47 - 0.16 * (0.475 + wide) ** 2)
         bow = np.array([hinge, (side * 1.16, -0.05, 0.85), (side * 1.24, -0.04, 0.2), (side * 1.25, 0.02, -0.36)])
         lines.append(curve(bow, 60))
     bridge = np.array([(-0.475 + wide - 0.01, -0.02, 1.46), (0, -0.075, 1.50), (0.475 - wide + 0.01, -0.02, 1.46)])
