@@ -189,7 +189,7 @@ def _told(rows: "pd.DataFrame") -> "pd.DataFrame":
         else:
             reason = f"{how} of {str(top['sha256'])[:12]} (distance {row.distance:.3f})"
         out.append((row.image, row.sha256, row.group, row.distance, is_kept, how, reason))
-    return pd.DataFrame(out, columns=_COLUMNS)
+    return pd.DataFrame(out, columns=_COLUMNS).astype({"group": int, "distance": float, "kept": bool})
 
 
 def _how(row, top: "pd.Series") -> str:  # type: ignore[no-untyped-def]
