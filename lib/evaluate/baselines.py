@@ -1,13 +1,14 @@
 """Baselines that cheat: what can be had without looking at a mask. A figure counts only as far as it passes them."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from .. import batch, dataset, images
+from .. import batch, classes, dataset, images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,19 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["faked", "shortcut"]
 
 FOLDS = 5
-SHORTCUTS = {
-    "file": ("width", "height", "aspect", "bytes"),
-    "blur": ("sharpness", "darkness"),
-}
 
 
-def shortcut(table: "pd.DataFrame", *, crops: np.ndarray | None = None, seed: int = 0) -> "pd.DataFrame":
-    """What a small decision tree makes of things that are no faces: rows of what it sees, accuracy, balanced.
+def shortcut(
+    table: "pd.DataFrame",
+    *,
+    crops: np.ndarray | None = None,
+    more: Mapping[str, tuple[str, np.ndarray]] | None = None,
+    seed: int = 0,
+) -> "pd.DataFrame":
+    """What a small decision tree makes of things that are no faces: rows tree, sees, accuracy, balanced_accuracy.
 
     'nothing' is the most frequent class; 'file' sees width, height, aspect and size in bytes of the image file; 'blur',
-    where crops (n, s, s, 3) are given, only their sharpness and darkness. Five folds by group (by photo where there
-    are no groups), one row a face. A network must pass them on the same table before its figure means anything.
-    Raises ValueError for one class only.
+    where crops (n, s, s, 3) are given, only their sharpness and darkness; more: further trees, a name to what it sees
+    in words and in values (n, k). Five folds by group (by photo where there are no groups), one row a face. A network
+    must pass them on the same table before its figure means anything. Raises ValueError for one class only.
     """
     import pandas as pd
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -40,23 +43,27 @@ def shortcut(table: "pd.DataFrame", *, crops: np.ndarray | None = None, seed: in
     if folds < 2:
         raise ValueError("shortcut: needs at least two groups of look-alikes, got one")
     said = {"nothing": np.full(len(labels), max(set(labels), key=labels.tolist().count))}
-    for name, values in _features(table, crops).items():
+    seen = _features(table, crops) | dict(more or {})
+    for name, (_, values) in seen.items():
         tree = DecisionTreeClassifier(max_depth=8, min_samples_leaf=5, random_state=seed)
         cut = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a class with fewer faces than folds
             said[name] = cross_val_predict(tree, values, labels, groups=groups, cv=cut)
+    words = {"nothing": "most frequent class"} | {name: word for name, (word, _) in seen.items()}
     rows = [
-        (name, ", ".join(SHORTCUTS.get(name, ("most frequent class",))), *_rates(labels, a)) for name, a in said.items()
+        (name, words[name], float((answer == labels).mean()), balanced(labels, answer)) for name, answer in said.items()
     ]
     return pd.DataFrame(rows, columns=["tree", "sees", "accuracy", "balanced_accuracy"])
 
 
-def _features(table: "pd.DataFrame", crops: np.ndarray | None) -> dict[str, np.ndarray]:
+def _features(table: "pd.DataFrame", crops: np.ndarray | None) -> dict[str, tuple[str, np.ndarray]]:
     files = {str(image): _file(str(image)) for image in dict.fromkeys(table["image"])}
-    features = {"file": np.array([files[str(image)] for image in table["image"]], float)}
+    file = np.array([files[str(image)] for image in table["image"]], float)
+    features = {"file": ("width, height, aspect, bytes", file)}
     if crops is not None:
-        features["blur"] = np.array([(images.sharpness(crop), float(crop.mean())) for crop in crops])
+        blur = np.array([(images.sharpness(crop), float(crop.mean())) for crop in crops])
+        features["blur"] = ("sharpness, darkness", blur)
     return features
 
 
@@ -68,15 +75,17 @@ def _file(image: str) -> tuple[float, float, float, float]:
     return w, h, w / h, Path(image).stat().st_size
 
 
-def _rates(labels: np.ndarray, said: np.ndarray) -> tuple[float, float]:
-    recalls = [(said[labels == c] == c).mean() for c in sorted(set(labels))]
-    return float((said == labels).mean()), float(np.mean(recalls))
+def balanced(labels: np.ndarray, said: np.ndarray) -> float:
+    """Mean recall of with_mask and without_mask where both are there, as everywhere; else of what is there."""
+    there = [c for c in classes.NAMES if (labels == c).any()]
+    asked = list(classes.NAMES[:2]) if set(classes.NAMES[:2]) <= set(there) else there
+    return float(np.mean([(said[labels == c] == c).mean() for c in asked])) if asked else float("nan")
 
 
 def faked(
     table: "pd.DataFrame", crops: np.ndarray, *, repeats: int = 5, side: int = 12, seed: int = 0
 ) -> dict[str, Any]:
-    """What look-alikes in training are worth: the accuracy of copying the label of the most similar thumbnail.
+    """What look-alikes in training are worth: balanced accuracy of copying the label of the most similar thumbnail.
 
     A rule that knows nothing of masks, only which known picture looks most alike (grey, side × side, contrast
     stretched). random: rows drawn at random for the test; group: whole groups drawn; the difference is what a random
@@ -93,11 +102,11 @@ def faked(
             if not test.any() or test.all():
                 continue
             near = (thumbs[test] @ thumbs[~test].T).argmax(1)
-            right = labels[~test][near] == labels[test]
-            rates[way].append(right.mean())
+            said, true = labels[~test][near], labels[test]
+            rates[way].append(balanced(true, said))
             leaked = np.isin(groups[test], groups[~test])
             if way == "random" and leaked.any():
-                rates["leaked"].append(right[leaked].mean())
+                rates["leaked"].append(balanced(true[leaked], said[leaked]))
     return {way: round(float(np.mean(values)), 4) if values else None for way, values in rates.items()}
 
 
