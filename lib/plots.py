@@ -23,6 +23,9 @@ __all__ = [
     "sheet",
     "show",
     "stacked",
+    "stages",
+    "strips",
+    "timeline",
 ]
 
 INK, PAPER = (20, 20, 20), (255, 255, 255)
@@ -294,3 +297,73 @@ def clusters(
             row[20 : 20 + side, x : x + side] = cv2.resize(member, (side, side), interpolation=cv2.INTER_AREA)
         rows.append(row)
     return np.concatenate(rows) if rows else np.full((side, side, 3), 255, np.uint8)
+
+
+STAGES = {  # of a frame's way, in order, with a colour-blind-safe colour each (Okabe and Ito 2008)
+    "wait for frame": "#bbbbbb",
+    "detect": "#0072b2",
+    "find": "#0072b2",
+    "crop": "#56b4e9",
+    "classify": "#d55e00",
+    "track": "#e69f00",
+    "draw": "#009e73",
+    "encode": "#cc79a7",
+}
+
+
+def stages(ways: Any, *, title: str) -> Any:
+    """Where the time of a frame goes, as stacked bars; ways: {name: {stage: milliseconds a frame}}."""
+    totals = {name: sum(way.values()) for name, way in ways.items()}
+    alt = f"{title}: " + "; ".join(f"{name} {total:.0f} ms" for name, total in totals.items())
+    figure, (panel,) = _blank(7.5, 1.3 + 0.5 * max(len(ways), 1), alt=alt)
+    known = [stage for stage in STAGES if any(stage in way for way in ways.values())]
+    rest = [stage for way in ways.values() for stage in way if stage not in STAGES]
+    left = np.zeros(len(ways))
+    for stage in [*known, *dict.fromkeys(rest)]:
+        wide = np.array([way.get(stage, 0.0) for way in ways.values()])
+        panel.barh(list(ways), wide, left=left, height=0.6, color=STAGES.get(stage, SLATE), label=stage)
+        left = left + wide
+    for i, total in enumerate(left):
+        panel.text(total, i, f" {total:.1f} ms", va="center", fontsize=9)
+    panel.set_xlim(0, 1.15 * max([*left, 1e-9]))
+    panel.invert_yaxis()
+    figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=8)
+    _titled(panel, title, "milliseconds a frame", "")
+    return figure
+
+
+def timeline(counts: Any, *, title: str) -> Any:
+    """People by label over time, stacked; counts: seconds and a column a class, as `video.counts` gives."""
+    names = [n for n in (*classes.NAMES, classes.UNSURE) if n in counts and (counts[n] > 0).any()]
+    most = int(counts[names].sum(axis=1).max()) if names and len(counts) else 0
+    figure, (panel,) = _blank(7.5, 2.4, alt=f"{title}; at most {most} people at once")
+    if names:
+        series = [counts[n].to_numpy(float) for n in names]
+        panel.stackplot(
+            counts["seconds"], series, step="post", colors=[_hue(n) for n in names],
+            labels=[classes.WORDS[n] for n in names],
+        )  # fmt: skip
+        panel.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+    panel.yaxis.get_major_locator().set_params(integer=True)
+    panel.set_ylim(0, most + 0.5)
+    _titled(panel, title, "seconds", "people")
+    return figure
+
+
+def strips(faces: Any, *, title: str, most: int = 6) -> Any:
+    """Each person's label frame by frame, before the vote (upper strip) and after it (lower), in the classes' colours.
+
+    faces: rows of person, seconds, raw, shown, as `video.annotate` gives; the `most` people seen longest are drawn.
+    """
+    longest = faces["person"].value_counts().index[:most].sort_values()
+    figure, (panel,) = _blank(7.5, 0.9 + 0.55 * max(len(longest), 1), alt=f"{title}; {len(longest)} people")
+    step = float(np.median(np.diff(np.unique(faces["seconds"])))) if faces["seconds"].nunique() > 1 else 0.1
+    for i, person in enumerate(longest):
+        mine = faces[faces["person"] == person]
+        for column, place in (("raw", i - 0.19), ("shown", i + 0.19)):
+            colours = [_hue(str(name)) for name in mine[column]]
+            panel.barh([place] * len(mine), step, left=mine["seconds"], height=0.34, color=colours)
+    panel.set_yticks(range(len(longest)), [f"person {p}" for p in longest], fontsize=9)
+    panel.invert_yaxis()
+    _titled(panel, title, "seconds; upper strip: each frame alone, lower strip: after the vote", "")
+    return figure

@@ -185,6 +185,9 @@ def _clean(notebook: Any) -> None:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            for output in cell.outputs:
+                if "image/jpeg" in output.get("data", {}):  # a widget's still picture, for pages without a kernel
+                    output["data"].pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _source(notebook: Path) -> str:

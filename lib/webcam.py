@@ -107,6 +107,9 @@ class Webcam(anywidget.AnyWidget):
         """The faces of a still picture, by the threshold of the slider."""
         return video.Tracker(unsure_below=self.unsure_below)(self.detector(rgb), 0.0)
 
+    def __repr__(self) -> str:
+        return f"Webcam(source={Path(self.source).name!r}, running={self.running})"
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The widget, and a still picture for pages that cannot run it."""
         bundle = super()._repr_mimebundle_(**options)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tracker"]
 
+RIM = 0.08
+
 
 @dataclass
 class _Person:
@@ -33,8 +35,8 @@ class Tracker:
     """Follow each face from frame to frame by overlap, and let its frames vote, so that its label does not flicker.
 
     A person's probabilities are averaged with a memory of some `memory` seconds; the label changes only after the
-    average has favoured another one for `hold` seconds, and for "unsure" the threshold has a rim of ± 0.05. A person
-    unseen for `patience` seconds is a new one when seen again. `unsure_below` may be changed at any time.
+    average has favoured another one for `hold` seconds, and a word gives way to "unsure" only well (0.08) below the
+    threshold. A person unseen for `patience` seconds is a new one when seen again. `unsure_below` may be changed at any time.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Tracker:
         return person
 
     def _vote(self, person: _Person, seconds: float) -> None:
-        rim = 0.05 if person.shown == len(classes.NAMES) else -0.05
+        rim = 0.0 if person.shown == len(classes.NAMES) else -RIM  # a word once said is kept through some doubt
         answer = int(detect.decide(person.mean[None], unsure_below=self.unsure_below + rim)[0][0])
         if answer == person.shown:
             person.doubt = None
