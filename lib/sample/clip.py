@@ -11,8 +11,9 @@ from .. import classes, files
 from ..clips import Writer
 from . import render, scene
 from .head import EYE_DISTANCE, Expression
+from .mesh import Pose, View
 from .people import Person, person
-from .render import Light, Pose, View
+from .shade import Light
 
 __all__ = ["clip"]
 
@@ -62,8 +63,8 @@ def _frame(
             worn = (PUTS_ON, "full")
             label = classes.NAMES[0] if moved < 0.15 else classes.NAMES[2] if moved < 0.45 else classes.NAMES[1]
         lit = replace(light, exposure=light.exposure * (1 + 0.4 * who.darkness**1.5))
-        looks = render.figure(who, view, pose=pose, expression=mood, light=lit, mask=worn, seed=k, samples=1.5,
-                              moved=moved, held=held)  # fmt: skip
+        act = render.Act(pose, mood, mask=worn, seed=k, moved=moved, held=held)
+        looks = render.figure(who, view, act, light=lit, samples=1.5)
         alpha = looks.rgba[..., 3:]
         picture = picture * (1 - alpha) + looks.rgba[..., :3] * alpha
         faces.append({

@@ -31,7 +31,7 @@ WITH, WITHOUT, WRONG = classes.NAMES
 QUERIES = {"people wearing face masks": WITH, "bare faces": WITHOUT}
 COPIES = ("re-encoded", "resized", "cropped", "mirrored")
 PER_PAGE = 20
-VERSION = 3  # of the pictures; a folder of another version is made anew
+VERSION = 4  # of the pictures; a folder of another version is made anew
 INDEX = "gallery.json"
 LICENCE = "drawn by lib.sample; free for any use"
 

@@ -12,7 +12,7 @@ from .people import Person
 __all__ = ["BOTTOM", "Canvas", "LEFT", "curve", "face"]
 
 LEFT, TOP, RIGHT, BOTTOM = -1.4, -2.15, 1.4, 2.15  # what the picture covers, canonical
-Colour = Sequence[float]
+Colour = Sequence[float] | np.ndarray
 
 
 class Canvas:
@@ -36,7 +36,7 @@ class Canvas:
         """Draw a line through canonical points; width canonical."""
         self._draw(points, colour, width, how)
 
-    def spot(self, centre: Sequence[float], radii: tuple[float, float], colour: Colour, **how: float) -> None:
+    def spot(self, centre: Colour, radii: tuple[float, float], colour: Colour, **how: float) -> None:
         """Fill an ellipse, its radii canonical."""
         a = np.linspace(0, 2 * np.pi, 40)
         self._draw(np.stack([centre[0] + radii[0] * np.cos(a), centre[1] + radii[1] * np.sin(a)], 1), colour, None, how)

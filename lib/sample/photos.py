@@ -13,8 +13,9 @@ import numpy as np
 from .. import batch, classes, files, images
 from . import render, scene, wear
 from .head import EYE_DISTANCE, Expression
+from .mesh import Pose, View
 from .people import PEOPLE, Person, person
-from .render import Light, Pose, View
+from .shade import Light
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,10 +149,10 @@ def _drawn(
     for who, view, pose, kind, worn in sitters:
         lift = 1 + 0.40 * who.darkness**1.5
         lit = replace(light, exposure=light.exposure * lift)
-        looks = render.figure(
-            who, view, pose=pose, expression=_mood(rng, pose), light=lit, mask=(kind, worn) if kind else None,
-            seed=int(rng.integers(1 << 30)), samples=_samples(view.scale),
+        act = render.Act(
+            pose, _mood(rng, pose), mask=(kind, worn) if kind else None, seed=int(rng.integers(1 << 30)),
             held=0.0 if hand else None)  # fmt: skip
+        looks = render.figure(who, view, act, light=lit, samples=_samples(view.scale))
         alpha = looks.rgba[..., 3:]
         picture = picture * (1 - alpha) + looks.rgba[..., :3] * alpha
         label = wear.WORN[worn] if kind else WITHOUT

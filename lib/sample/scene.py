@@ -25,7 +25,7 @@ def background(size: tuple[int, int], *, rng: np.random.Generator, name: str | N
 def _ramp(size: tuple[int, int], top: tuple, bottom: tuple) -> Array:
     t = np.linspace(0, 1, size[1], dtype=np.float32)[:, None, None]
     return np.ascontiguousarray(
-        np.broadcast_to(np.float32(top) * (1 - t) + np.float32(bottom) * t, (size[1], size[0], 3))
+        np.broadcast_to(np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t, (size[1], size[0], 3))
     )
 
 
@@ -162,7 +162,9 @@ def landscape(size: tuple[int, int], *, rng: np.random.Generator) -> Array:
     x = np.arange(w)
     base = np.array(rng.choice([(70, 104, 60), (96, 88, 70), (70, 92, 110)]), float)
     for k in range(4):
-        waves = sum(np.sin(x / w * rng.uniform(4, 16) + rng.uniform(0, 6)) * rng.uniform(0.01, 0.05) for _ in range(4))
+        waves = np.zeros(w)
+        for _ in range(4):
+            waves += np.sin(x / w * rng.uniform(4, 16) + rng.uniform(0, 6)) * rng.uniform(0.01, 0.05)
         line = ((low + 0.12 * k + waves) * h).astype(np.int32)
         hill = np.concatenate([np.stack([x, line], 1), [(w, h), (0, h)]]).astype(np.int32)
         cv2.fillPoly(picture, [hill], tuple(np.clip(base * (1.35 - 0.25 * k), 0, 255)), cv2.LINE_AA)

@@ -14,7 +14,7 @@ from .head import Expression, Sheet, bend, normals, shell
 from .paint import curve
 from .people import Person
 
-__all__ = ["MASKS", "WORN", "Piece", "glasses", "hands", "mask"]
+__all__ = ["MASKS", "WORN", "Piece", "clothes", "glasses", "hands", "mask"]
 
 WORN = {"nose": "mask_worn_incorrectly", "chin": "mask_worn_incorrectly", "full": "with_mask"}
 
@@ -220,3 +220,44 @@ def glasses(person: Person) -> tuple[list[Piece], list[np.ndarray]]:
     lines.append(curve(bridge, 40))
     bent = [bend(line.astype(np.float32), person, Expression()) for line in (*rims, *lines)]
     return [_tube(line, radius, colour, 0.9) for line in bent], bent[:2]
+
+
+def clothes(person: Person, canonical: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) of neck and clothes at canonical points (n, 3)."""
+    x, y, z = canonical[:, 0], canonical[:, 1], canonical[:, 2]
+    ax = np.abs(x)
+    front = z > -0.5
+    dip = {"tee": 0.34, "stripes": 0.30, "shirt": 0.30, "jacket": 0.9, "hoodie": 0.22, "vneck": 0.85, "polo": 0.45}
+    deep = dip[person.clothes]
+    pointed = person.clothes in ("jacket", "vneck", "polo", "shirt")
+    hole = np.clip(1 - ax / 0.72, 0, 1) if pointed else np.sqrt(np.clip(1 - (ax / 0.80) ** 2, 0, 1))
+    collar = 2.36 + np.where(front, deep * hole, 0.0)
+    cloth = y > collar
+    fabric = np.array(person.fabric, np.float32)
+    second = np.array(person.second_fabric, np.float32)
+    colour = np.where(cloth[:, None], fabric, np.array(person.skin, np.float32) * (0.98, 0.93, 0.92))
+    rim = cloth & (y < collar + 0.085)
+    if person.clothes == "stripes":
+        colour[cloth & ((y * 3.1) % 1 < 0.45)] = second
+    if person.clothes in ("tee", "vneck", "stripes", "hoodie"):
+        colour[rim] = fabric * 0.82
+    if person.clothes in ("shirt", "polo", "jacket"):
+        under = cloth if person.clothes != "jacket" else (y > 2.36 + np.where(front, 0.42 * hole, 0)) & ~cloth
+        if person.clothes == "jacket":
+            colour[under] = np.minimum(second * 0.35 + 160, 244)
+            lapel = cloth & (y < collar + 0.55 - 0.5 * ax) & front
+            colour[lapel] = fabric * 0.86 + 6
+            colour[lapel & (y > collar + 0.50 - 0.5 * ax)] = fabric * 0.55
+        points = cloth & front & (y < 2.36 + 0.62 - np.abs(ax - 0.34) * 0.9) & (ax > 0.03)
+        if person.clothes != "jacket":
+            colour[points] = fabric * 0.92 + 14
+            colour[points & (y > 2.32 + 0.62 - np.abs(ax - 0.34) * 0.9)] = fabric * 0.6
+            colour[cloth & front & (ax < 0.014)] = fabric * 0.6
+            buttons = cloth & front & (np.hypot(x, (y - 2.9) % 0.52 - 0.1) < 0.035) & (y > 2.85)
+            colour[buttons] = np.minimum(fabric * 0.5 + 110, 245)
+    if person.clothes == "hoodie":
+        for side in (-1, 1):
+            cord = front & cloth & (np.abs(x - side * (0.26 + 0.03 * np.sin(y * 5))) < 0.022) & (y > 2.6) & (y < 3.5)
+            colour[cord] = 232
+    fold = 1 + 0.05 * np.sin(x * 5.1 + 2.3 * np.sin(y * 1.9 + person.seed)) * np.clip(y - 2.9, 0, 1)
+    return colour * np.where(cloth, fold, 1)[:, None]
