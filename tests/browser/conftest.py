@@ -54,11 +54,15 @@ class Lab:
         """Wait for something to become true; what it became."""
         return until(condition, seconds=seconds)
 
+    def _kernels_of(self, name: str) -> list[dict[str, Any]]:
+        """The kernels of one notebook: another's may be idle long before ours is connected."""
+        return [s["kernel"] for s in self.ask("/api/sessions") or [] if s["path"] == name]
+
     def run(self, page: Any, name: str) -> None:
         """Open a notebook in the page and run all its cells."""
         page.goto(f"{self.url}/lab/tree/{name}?reset&token={self.token}")
         page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
-        until(lambda: any(k["execution_state"] == "idle" and k["connections"] for k in self.ask("/api/kernels") or []))
+        until(lambda: any(k["execution_state"] == "idle" and k["connections"] for k in self._kernels_of(name)))
         page.evaluate(
             "async () => { await jupyterapp.restored; await jupyterapp.commands.execute('notebook:run-all-cells') }"
         )

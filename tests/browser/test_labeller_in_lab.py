@@ -22,7 +22,6 @@ from lib import labeller
 wall = labeller.CropWall(pd.read_pickle("faces.pkl"), into="labels", per_page=24)
 wall
 """
-EARLIER = 'raise SystemExit if False else None\nimport os\nopen("ran.txt", "a").write("x")'
 
 
 def faces_of(root: Path, name: str, *boxes: tuple[float, ...], size: tuple[int, int] = (600, 400)) -> list[dict]:
