@@ -94,9 +94,13 @@ def tutorial_cnn(*, classes: int = len(NAMES), size: int = 96, dropout: float = 
 
 def _keras() -> Any:
     """Keras, imported without the remarks that TensorFlow makes on starting."""
-    with quiet(deep="tensorflow" not in sys.modules):
+    first = "tensorflow" not in sys.modules
+    with quiet(deep=first):
         import keras
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        if first:
+            tensorflow.config.list_physical_devices()  # looks for a GPU now, and complains now
     return keras
 
 

@@ -289,11 +289,11 @@ def _seen(faces: _Faces, plan: Plan) -> np.ndarray:
 
 
 def _validate(network: "keras.Model", seen: np.ndarray, faces: _Faces) -> dict[str, float]:
+    """Negative log-likelihood over all faces (weighed by class it would follow the rarest alone), and recalls."""
     answers = network.predict(seen, batch_size=128, verbose=0)
     labels = np.tile(faces.validation[1], 2)
-    picked = np.log(answers[np.arange(len(labels)), labels] + EPSILON)
     there = [c for c in range(len(faces.classes)) if (labels == c).any()]
-    result = {"val_loss": -float(np.mean([picked[labels == c].mean() for c in there]))}
+    result = {"val_loss": -float(np.log(answers[np.arange(len(labels)), labels] + EPSILON).mean())}
     recall = {c: float((answers.argmax(1)[labels == c] == c).mean()) for c in there}
     result["val_balanced"] = float(np.mean([recall[c] for c in there if faces.classes[c] in NAMES[:2]] or [0]))
     return result | {f"val_recall_{faces.classes[c]}": recall[c] for c in there}

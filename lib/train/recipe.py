@@ -1,6 +1,7 @@
 """The recipe of the model that ships: from the folders of public photos to the files in `models/`."""
 
 import csv
+import dataclasses
 import logging
 import re
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dataset, dedupe, faces, labels
+from .. import assets, dataset, dedupe, faces, images, labels
 from ..classes import NAMES
 from .crops import WIDE, wide_size
 from .fitting import Plan, Run, fit
@@ -27,10 +28,10 @@ FOLDERS = ("faces-4k", "photos-labelled", "photos-worn-incorrectly")  # class fo
 BARE = "photos-bare"  # one box a photo in index.csv
 TEST = "photos-853"  # the test of record: never read here
 MIN_SIDE = 16  # pixels of the shorter side of a box; below that a label is a guess
-TWINS = 0.12  # distance of look-alikes that go to one side of the split: other crops of a photo too
+TWINS, TWIN_BITS = 0.2, 30  # look-alikes that go to one side of the split; up to 44 bits would take a quarter hour
 PERSON = re.compile(r"^\d+_\d+_")  # RMFD's crops in faces-4k; the rest of its bare faces are portraits and copies
 
-# Photos of faces-4k/with_mask that also stand in the test of record (see OVERLAP for more).
+# Files of faces-4k that show photos of the test of record: a lower bound; models/OVERLAP lists all that were found.
 OVERLAPPING = frozenset(
     f"with_mask/with_mask{n}" for n in "012 054 088 184 228 239 279 293 332 333 338 344 347 375 376 655 658".split()
 )
@@ -118,15 +119,17 @@ def recipe(
     """Train the model that ships on the folders of public photos below `data`, all but the test of record.
 
     Face boxes are found in class-folder crops, look-alikes and one person's photos are kept on one side of the split,
-    and what is decided is decided on validation. cache keeps crops for the next run. Takes some half an hour on two
-    cores; killed, it goes on where it was. Writes NAME.keras, .tflite, .json, .csv and NAME-split.json into `into`.
+    and what is decided is decided on validation. cache: a folder that keeps boxes, groups and crops for the next run.
+    Takes some half an hour on two cores; killed, it goes on where it was. Writes NAME.keras, .tflite, .json, .csv and
+    NAME-split.json into `into`. changes: fields of the plan.
     """
-    plan, started, into = plan or Plan(), time.monotonic(), Path(into)
-    table = prepare(
-        gather(data, leave_out=listed(into / OVERLAP)), seed=plan.seed, executor=executor, progress=progress
-    )
+    plan = dataclasses.replace(plan or Plan(), **changes)
+    started, into = time.monotonic(), Path(into)
+    kept = None if cache is None else Path(cache)
+    table = gather(data, leave_out=listed(assets.models() / OVERLAP))
+    table = _prepared(table, kept, seed=plan.seed, executor=executor, progress=progress)
     crops = dataset.crops(
-        table, margin=WIDE, size=wide_size(plan.size), cache=cache, executor=executor, progress=progress
+        table, margin=WIDE, size=wide_size(plan.size), cache=kept, executor=executor, progress=progress
     )
     split = dataset.write_split(table, into, name=f"{name}-split", seed=plan.seed)
     log.info("recipe: %d crops ready after %.0f s", len(crops), time.monotonic() - started)
@@ -137,7 +140,20 @@ def recipe(
         "limits": LIMITS,
         "command": "python -m lib train --recipe full --data FOLDER --out models",
     }
-    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, facts=facts, **changes)
+    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, facts=facts)
+
+
+def _prepared(table: "pd.DataFrame", cache: Path | None, **how: Any) -> "pd.DataFrame":
+    """`prepare`, or what it gave for the same faces before."""
+    if cache is None:
+        return prepare(table, **how)
+    digest = images.sha256(f"{table.to_csv(index=False)}{how['seed']}{TWINS}".encode())[:16]
+    path = cache / f"prepared-{digest}.parquet"
+    if path.is_file():
+        return dataset.read(path)
+    table = prepare(table, **how)
+    dataset.write(table, path)
+    return table
 
 
 def prepare(
@@ -146,7 +162,12 @@ def prepare(
     """Box every crop, group look-alikes and persons, and split by group into train and validation (85 : 15)."""
     table = dataset.locate(table, faces.finder(), executor=executor, progress=progress)
     prints, _ = dedupe.fingerprints(sorted(set(table["image"])), executor=executor, progress=progress)
-    table = dataset.group(table, twins=dedupe.groups(prints, max_distance=TWINS))
+    table = dataset.group(table, twins=dedupe.groups(prints, max_distance=TWINS, max_bits=TWIN_BITS))
+    large = (
+        table["group"].isin(table.loc[_families(table) != "", "group"]).to_numpy()
+    )  # most of its source's bare faces
     strata = table["source"] + " " + table["label"]  # every source and class on both sides
-    sides = dataset.split(table.assign(label=strata), shares=(0.85, 0.15, 0.0), seed=seed)
-    return sides.assign(label=table["label"].to_numpy())
+    sides = dataset.split(table[~large].assign(label=strata), shares=(0.85, 0.15, 0.0), seed=seed)
+    side = np.full(len(table), "train", dtype=object)
+    side[~large] = sides["split"]
+    return table.assign(split=side)
