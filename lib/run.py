@@ -107,7 +107,9 @@ def _write_html(notebook: Path) -> Path:
     import nbformat
     from nbconvert import HTMLExporter
 
-    html, _ = HTMLExporter(embed_images=True).from_notebook_node(nbformat.read(notebook, 4))
+    content = nbformat.read(notebook, 4)
+    _still(content)
+    html, _ = HTMLExporter(embed_images=True).from_notebook_node(content)
     return files.write(notebook.with_suffix(".html"), html)
 
 
@@ -176,7 +178,15 @@ def keep_outputs(*, build: Path | None = None, say: Callable[[str], None] = lamb
     return kept
 
 
+def _still(notebook: Any) -> None:
+    """Leave of a widget only its still picture, where it has one, for pages without a kernel."""
+    for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
+        if "image/jpeg" in output.get("data", {}):
+            output["data"].pop("application/vnd.jupyter.widget-view+json", None)
+
+
 def _clean(notebook: Any) -> None:
+    _still(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("widgets", None)
     notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
@@ -185,9 +195,6 @@ def _clean(notebook: Any) -> None:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
-            for output in cell.outputs:
-                if "image/jpeg" in output.get("data", {}):  # a widget's still picture, for pages without a kernel
-                    output["data"].pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def _source(notebook: Path) -> str:

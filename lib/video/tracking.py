@@ -36,7 +36,8 @@ class Tracker:
 
     A person's probabilities are averaged with a memory of some `memory` seconds; the label changes only after the
     average has favoured another one for `hold` seconds, and a word gives way to "unsure" only well (0.08) below the
-    threshold. A person unseen for `patience` seconds is a new one when seen again. `unsure_below` may be changed at any time.
+    threshold. A person unseen for `patience` seconds is a new one when seen again. `unsure_below` may be changed at
+    any time.
     """
 
     def __init__(

@@ -237,3 +237,27 @@ def test_a_closed_cell_lets_the_camera_go(lab: Any, page: Any, camera: Any) -> N
     lab.until(lambda: lit(page) == 1)
     page.evaluate("() => jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
     lab.until(lambda: lit(page) == 0)
+
+
+def test_a_real_person_before_the_camera(
+    lab: Any, launch: Callable, shared: Path, weights: Path, tmp_path: Path
+) -> None:
+    """The shipped model on a real clip, as the browser's camera: a box on the face, with the right word."""
+    recorded = [rgb for _, rgb in clips.frames(shared / "data/videos/woman_masked_at_desk.mp4")][:60]
+    path = tmp_path / "person.y4m"
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{recorded[0].shape[1]} H{recorded[0].shape[0]} F15:1 Ip A1:1 C420jpeg\n".encode())
+        for rgb in recorded:
+            file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
+    page = launch(*CAMERA, f"--use-file-for-fake-video-capture={path}", height=1000)
+    code = "from lib import detect; from lib.webcam import Webcam\nWebcam(detect.MaskDetector.load('full'))"
+    lab.run(page, lab.notebook("person.ipynb", code))
+    widget = page.locator(".mask-cam")
+    widget.wait_for(timeout=60_000)
+    widget.locator("input.mirror").uncheck()
+    widget.locator(".go").click()
+    lab.until(lambda: speed(widget) >= 2 and "1" in widget.locator("b[data-name=with_mask]").inner_text())
+    x1, y1, x2, y2 = overlay(widget)
+    page.screenshot(path=tmp_path / "person.png")
+    widget.locator(".go").click()
+    assert 0.25 < (x1 + x2) / 2 < 0.75 and y2 - y1 > 0.2
