@@ -1,11 +1,14 @@
 """The notebooks, run in order with nobody there: what `make run` and `make notebooks` do."""
 
+import contextlib
 import hashlib
 import json
 import logging
+import os
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +92,11 @@ def _run_one(notebook: Path, copy: Path, parameters: dict[str, Any], *, say: Cal
     for name in ("papermill", "papermill.translators", "traitlets"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        papermill.execute_notebook(
-            notebook, copy, parameters, kernel_name="python3", cwd=notebook.parent, progress_bar=False,
-            extra_arguments=[_SILENT],
-        )  # fmt: skip
+        with _native_noise(copy.with_suffix(".log")):
+            papermill.execute_notebook(
+                notebook, copy, parameters, kernel_name="python3", cwd=notebook.parent, progress_bar=False,
+                extra_arguments=[_SILENT],
+            )  # fmt: skip
     except papermill.PapermillExecutionError as trouble:
         raise NotebookFailed(
             f"{notebook.name}, cell {trouble.exec_count}: {trouble.ename}: {trouble.evalue}\n  the whole of it: {copy}"
@@ -103,12 +107,27 @@ def _run_one(notebook: Path, copy: Path, parameters: dict[str, Any], *, say: Cal
     return time.monotonic() - started
 
 
+@contextlib.contextmanager
+def _native_noise(log: Path) -> Iterator[None]:
+    """Let what the kernel's native libraries print (CUDA, XNNPACK) go to a file; a kernel inherits our error stream."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 def _write_html(notebook: Path) -> Path:
     import nbformat
     from nbconvert import HTMLExporter
 
     content = nbformat.read(notebook, 4)
     _still(content)
+    _settle(content)
     html, _ = HTMLExporter(embed_images=True).from_notebook_node(content)
     return files.write(notebook.with_suffix(".html"), html)
 
@@ -185,8 +204,16 @@ def _still(notebook: Any) -> None:
             output["data"].pop("application/vnd.jupyter.widget-view+json", None)
 
 
+def _settle(notebook: Any) -> None:
+    """Leave of a progress bar its last state, and join what was printed in pieces."""
+    from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+    CoalesceStreamsPreprocessor(enabled=True).preprocess(notebook, {})
+
+
 def _clean(notebook: Any) -> None:
     _still(notebook)
+    _settle(notebook)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("widgets", None)
     notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
