@@ -294,6 +294,7 @@ def _words(found: "sv.Detections") -> str:
     if not len(found):
         return "no face found"
     captions = [
-        classes.caption(str(n), float(p)) for n, p in zip(found.data["class_name"], found.confidence, strict=True)
+        classes.caption(str(n), float(p))
+        for n, p in zip(found.data["class_name"], np.asarray(found.confidence), strict=True)
     ]
     return f"{len(found)} {'face' if len(found) == 1 else 'faces'}: {', '.join(captions)}"

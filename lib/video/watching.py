@@ -162,7 +162,7 @@ class _Watch:
         ids, sure = detect.decide(np.asarray(people.data["probabilities"]))
         scores = np.clip(np.asarray(people.data.get("face_score", np.ones(len(people)))), 0, 1) * sure
         words: Any = zip(
-            people.data["raw_name"], people.data["class_name"], people.confidence, ids, scores, strict=True
+            people.data["raw_name"], people.data["class_name"], np.asarray(people.confidence), ids, scores, strict=True
         )
         for box, person, (raw, shown, p, i, score) in zip(people.xyxy, _numbers(people), words, strict=True):
             place = (round(float(v), 2) for v in box)
