@@ -116,7 +116,7 @@ def show(rgb: np.ndarray, *, alt: str, width: int = 900, quality: int = 80) -> A
 # --- figures: they display themselves once as the last value of a cell, with alt text, and need no pyplot -----------
 
 SLATE, LIGHT, BLUE = "#333333", "#dddddd", "#0072b2"
-DPI = 110
+DPI = 88
 
 
 def _blank(width: float, height: float, panels: int = 1, *, alt: str = "") -> tuple[Any, list[Any]]:
