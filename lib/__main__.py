@@ -233,6 +233,9 @@ def start(arguments: list[str] | None = None) -> int:
     except (ValueError, FileNotFoundError, RuntimeError, Skip) as trouble:
         click.echo(f"{trouble}", err=True)
         return 2
+    except ModuleNotFoundError as trouble:
+        click.echo(f"{trouble.name} is not installed; run: pip install -c requirements.lock '.[all]'", err=True)
+        return 2
     except OSError as trouble:
         where = f" ({Path(trouble.filename)})" if trouble.filename else ""
         click.echo(f"{trouble.strerror or trouble}{where}", err=True)

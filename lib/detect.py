@@ -235,7 +235,7 @@ def _finder(card: Mapping[str, Any]) -> Callable[[np.ndarray], "sv.Detections"]:
     try:
         return faces.finder(name, **wanted)
     except assets.AssetMissing as trouble:
-        log.warning("the model was trained on faces found by %s, which is not to be had: %s", name, trouble)
+        log.info("the model's card names %s, which is not to be had: %s", name, trouble)
         return faces.finder("auto")
 
 

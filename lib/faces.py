@@ -68,6 +68,7 @@ def finder(name: str = "auto", *, min_score: float | None = None, max_side: int 
         raise ValueError(f"finder: unknown name {name!r}; known are auto, {', '.join(NAMES)}")
     if max_side < 32:
         raise ValueError(f"max_side: must be at least 32, got {max_side}")
+    reasons = []
     for candidate in NAMES if name == "auto" else (name,):
         asked = min_score if candidate == name or candidate != "hog" else None  # HOG's scores are on another scale
         score = MIN_SCORE[candidate] if asked is None else asked
@@ -76,7 +77,7 @@ def finder(name: str = "auto", *, min_score: float | None = None, max_side: int 
         except assets.AssetMissing as trouble:
             if name != "auto":
                 raise
-            log.info("%s cannot be had: %s", candidate, trouble)
+            reasons.append(f"{candidate}: {trouble}")
             continue
         if candidate != NAMES[0] and name == "auto":
             log.warning(
@@ -85,7 +86,7 @@ def finder(name: str = "auto", *, min_score: float | None = None, max_side: int 
                 {"res10": "OpenCV's res10 network", "hog": "dlib's built-in detector"}[candidate],
             )
         return found
-    raise AssertionError("HOG needs no weights")
+    raise assets.AssetMissing("no face finder is to be had:\n  " + "\n  ".join(reasons))
 
 
 def available(*, download: bool = False) -> list[str]:
@@ -153,8 +154,10 @@ def _res10(min_score: float, max_side: int) -> Callable:
 
 def _hog(min_score: float, max_side: int) -> Callable:
     """dlib's frontal face detector (King 2009): needs no file, finds frontal bare faces from some 80 scaled pixels."""
-    import dlib
-
+    try:
+        import dlib
+    except ImportError:
+        raise assets.AssetMissing("dlib is not installed; run: pip install dlib-bin") from None
     detect = dlib.get_frontal_face_detector()
 
     def look(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

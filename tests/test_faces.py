@@ -1,5 +1,7 @@
 import logging
 import pickle
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -83,3 +85,14 @@ def test_a_face_that_fills_the_picture_is_found(shared, weights):
     found = faces.finder("yunet")(close)
     assert len(found) == 1
     assert boxes.iou(found.xyxy, np.array([[0, 0, close.shape[1], close.shape[0]]])).max() > 0.7
+
+
+def test_without_any_detector_every_reason_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The light install, offline, before anything was downloaded."""
+    monkeypatch.setenv("MASK_ASSETS", str(tmp_path))
+    monkeypatch.setattr(faces.assets.platformdirs, "user_cache_dir", lambda name: str(tmp_path))
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    with pytest.raises(faces.assets.AssetMissing) as caught:
+        faces.finder()
+    for words in ("yunet: face_detection_yunet", "MASK_ASSETS", "res10: opencv_face", "pip install dlib-bin"):
+        assert words in str(caught.value)

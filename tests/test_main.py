@@ -1,6 +1,7 @@
 """The command line as a person types it: what it prints, what it writes, how it ends."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +162,11 @@ def test_doctor_as_json_and_as_text(run: Command) -> None:
     assert {"what", "state", "detail", "spoils", "mend"} == set(json.loads(said)[0])
     broken = [f for f in json.loads(said) if f["state"] == "broken"]
     assert code == (1 if broken else 0)
+
+
+def test_a_missing_package_is_named_with_its_mend(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    code, _, complained = run("mask", tmp_path, "--out", tmp_path / "out")
+    assert code == 2 and "is not installed" in complained and "pip install" in complained
