@@ -348,10 +348,18 @@ def apart(table: pd.DataFrame, *, bare: float = 0.0, seed: int = 0) -> pd.DataFr
 # --- split ----------------------------------------------------------------------------------------------------------
 
 
-def split(table: pd.DataFrame, *, shares: Sequence[float] = (0.7, 0.15, 0.15), seed: int = 0) -> pd.DataFrame:
+def split(
+    table: pd.DataFrame,
+    *,
+    shares: Sequence[float] = (0.7, 0.15, 0.15),
+    largest: float | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Give every row a split (train, validation, test), by whole groups, each class in the same shares.
 
     Groups are dealt from large to small, equal ones in seeded order, each to the side that lacks its classes most.
+    largest: a group with more faces of a class than this share of what a smaller side wants of it goes to the largest
+    side, so that no crowd or series of one person makes up a test; None lets it.
     The result depends on the groups and the seed, not on the order of rows. Raises ValueError for shares that do not
     add up to 1, missing groups, or a table that knows one class only.
     """
@@ -362,7 +370,9 @@ def split(table: pd.DataFrame, *, shares: Sequence[float] = (0.7, 0.15, 0.15), s
     trainable(table)
     table = table.reset_index(drop=True)
     counts = pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
-    side = _deal(counts.to_numpy(float), np.array(shares, float), np.random.default_rng(seed))
+    side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=largest)
+    if largest is not None and len(set(side)) < np.count_nonzero(shares):  # too few groups to be choosy
+        side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=None)
     table["split"] = table["group"].astype(str).map(dict(zip(counts.index, np.array(SPLITS)[side], strict=True)))
     return table
 
@@ -378,8 +388,9 @@ def trainable(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _deal(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _deal(counts: np.ndarray, shares: np.ndarray, *, seed: int, largest: float | None) -> np.ndarray:
     """Side (g,) of each group with class counts (g, c): the one whose emptiest share its faces fill best."""
+    rng = np.random.default_rng(seed)
     total = counts.sum(0)
     want = np.outer(shares, total)
     have = np.zeros_like(want)
@@ -390,6 +401,9 @@ def _deal(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> n
     for g in order:
         lack = ((want - have) * (counts[g] > 0) * weight).sum(1) / np.maximum(shares, 1e-9)
         lack[shares == 0] = -np.inf
+        if largest is not None:
+            over = (counts[g] > np.maximum(want * largest, 1)).any(axis=1)
+            lack[over & (shares < shares.max())] = -np.inf
         side[g] = int(lack.argmax())
         have[side[g]] += counts[g]
     return side

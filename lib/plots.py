@@ -245,7 +245,7 @@ def bars(names: Sequence[str], values: Sequence[float], *, title: str, axis: str
     names, values = list(names), [float(v) if v is not None else float("nan") for v in values]
     percent, intervals = options.get("percent", True), options.get("intervals") or [None] * len(names)
     colours = options.get("colours") or [BLUE] * len(names)
-    written = [f"{100 * v:.1f} %" if percent else f"{v:,.0f}" for v in values]
+    written = ["–" if v != v else f"{100 * v:.1f} %" if percent else f"{v:,.0f}" for v in values]
     alt = "; ".join(f"{n} {w}" for n, w in zip(names, written, strict=True))
     figure, (panel,) = _blank(7.5, 0.9 + 0.36 * max(len(names), 1), alt=f"{title}: {alt}")
     place = np.arange(len(names))[::-1]
@@ -253,11 +253,11 @@ def bars(names: Sequence[str], values: Sequence[float], *, title: str, axis: str
     top = options.get("limit") or (1.0 if percent else max([v for v in values if v == v], default=1.0))
     for y, value, word, interval in zip(place, values, written, intervals, strict=True):
         end = value
-        if interval is not None and interval[0] is not None:
+        if interval is not None and interval[0] is not None and interval[0] == interval[0]:
             panel.plot(interval, [y, y], color=SLATE, linewidth=1.4, solid_capstyle="butt", marker="|")
             end = max(value, interval[1])
-        if end == end:
-            panel.text(end + 0.012 * top, y, word, va="center", fontsize=9)
+        end = 0.0 if end != end else end
+        panel.text(end + 0.012 * top, y, word, va="center", fontsize=9)
     panel.set_yticks(place, names, fontsize=9)
     panel.set_xlim(0, top * 1.14)
     panel.grid(axis="x", color=LIGHT, linewidth=0.6)

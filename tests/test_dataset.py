@@ -220,6 +220,16 @@ def test_split_keeps_the_shares_of_every_class():
     assert (dataset.split(rows, seed=4)["split"] != result["split"]).any()
 
 
+def test_split_keeps_crowds_out_of_a_small_side():
+    crowd = [{"image": "crowd.jpg", "label": "without_mask", "group": "crowd"}] * 60
+    rows = table(*crowd, *({"image": f"{i}.jpg", "label": classes.NAMES[i % 2], "group": str(i)} for i in range(200)))
+    for seed in range(5):
+        side = dataset.split(rows, seed=seed, largest=0.3)
+        assert set(side.loc[side["group"] == "crowd", "split"]) == {"train"}
+    few = table(*({"image": f"{i}.jpg", "label": classes.NAMES[i % 2], "group": str(i // 9)} for i in range(27)))
+    assert dataset.split(few, largest=0.3)["split"].nunique() == 3  # too few groups to be choosy
+
+
 def test_split_refuses_what_it_cannot_do():
     rows = table({"image": "0.jpg", "group": "a"}, {"image": "1.jpg", "label": "without_mask", "group": "b"})
     with pytest.raises(ValueError, match="add up to 1"):
