@@ -132,38 +132,48 @@ def _write_html(notebook: Path) -> Path:
     return files.write(notebook.with_suffix(".html"), html)
 
 
+# What each step noted, in a sentence; a step whose figures do not fit is listed figure by figure.
+_SENTENCES = {
+    "01-crawl-and-deduplicate": (
+        "images    {parsed} found, {downloaded} readable, {kept} kept; "
+        "{copies_set_aside} copies and {bad_set_aside} bad ones set aside"
+    ),
+    "02-generate-masks": "masked    {masked} pictures of {photos} photos; {refused} faces refused",
+    "03-label-faces": "labels    {faces} faces on {photos} photos, {by_hand} by hand, {doubtful} doubtful",
+    "04-train-mobilenetv2": (
+        "accuracy  {balanced_accuracy:.3f} balanced (95 %: {interval_95[0]:.3f} to {interval_95[1]:.3f}) "
+        "on {test_faces} faces of {test_images} test images\n"
+        "          {measured_on}\n"
+        "model     {model}\nreport    {report}"
+    ),
+    "05-webcam": "picture   {annotated_picture}\nclip      {annotated_clip}",
+}
+
+
 def summary(work: Workspace, *, copies: Path | None = None) -> str:
     """What came out of a run, for a person: figures of every step, where the results lie, what to type next."""
-    steps = work.summary()
     lines = ["", "What came out"]
-    for stem, figures in sorted(steps.items()):
-        lines.append(f"  {stem}")
-        lines += [f"    {name.replace('_', ' '):<24} {_shown(value)}" for name, value in figures.items()]
+    for stem, figures in sorted(work.summary().items()):
+        lines += [f"  {line}" for line in _sentence(stem, figures)]
     copies = copies or ROOT / "build" / "notebooks" / work.root.name
     lines += [
-        "",
-        "Where to look",
-        f"  notebooks as run         {_here(copies)}/*.html",
-        f"  everything made          {_here(work.root)}/",
+        f"  notebooks {_here(copies)}/*.html",
+        f"  all else  {_here(work.root)}/",
         "",
         "What to type next",
-        "  make lab                                  the notebooks in JupyterLab, the camera cell in 05",
-        "  .venv/bin/python -m lib detect PHOTO      the shipped model on your own photo, folder, video or camera 0",
-        "  make run DATA=path/to/photos              the same workflow on your own photos",
+        "  make lab                               the notebooks in JupyterLab, the camera cell in 05",
+        "  .venv/bin/python -m lib detect PHOTO   the shipped model on a photo, folder, video or camera 0",
+        "  make run DATA=path/to/photos           the same workflow on your own photos",
     ]
     return "\n".join(lines)
 
 
-def _shown(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, list):
-        return " to ".join(_shown(v) for v in value) if len(value) == 2 else ", ".join(_shown(v) for v in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_shown(v)}" for k, v in value.items())
-    if isinstance(value, str) and Path(value).is_absolute():
-        return _here(Path(value))
-    return str(value)
+def _sentence(stem: str, figures: dict[str, Any]) -> list[str]:
+    shown = {k: _here(Path(v)) if isinstance(v, str) and Path(v).is_absolute() else v for k, v in figures.items()}
+    try:
+        return _SENTENCES[stem].format(**shown).splitlines()
+    except (KeyError, IndexError, TypeError, ValueError):
+        return [stem, *(f"  {name.replace('_', ' ')}: {value}" for name, value in shown.items())]
 
 
 def _here(path: Path) -> str:

@@ -49,7 +49,7 @@ def test_the_story_runs_in_order_once_and_only_what_changed_again(checkout: Path
     said.clear()
     run.execute(work, quick=True, say=said.append)
     assert "done before" in said[0] and "done before" not in said[1] and work.summary()["02-second"] == {"again": 1}
-    assert "share                    0.500" in run.summary(work) and "make lab" in run.summary(work)
+    assert "    share: 0.5" in run.summary(work) and "make lab" in run.summary(work)
 
 
 @pytest.mark.slow
@@ -86,3 +86,15 @@ def test_an_empty_story_and_an_odd_folder_are_refused(tmp_path: Path, monkeypatc
     images.write(tmp_path / "mine/a.jpg", b"x")
     assert run.workspace_for(tmp_path / "mine").root.parent == tmp_path / "data"
     assert run.workspace_for("").root == tmp_path / "data/sample"
+
+
+def test_the_summary_says_in_sentences_what_to_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    work = Workspace(tmp_path / "w")
+    work.note("01-crawl-and-deduplicate", parsed=9, downloaded=8, kept=5, copies_set_aside=2, bad_set_aside=1)
+    work.note("04-train-mobilenetv2", balanced_accuracy=0.97, interval_95=[0.9, 1.0], test_faces=40, test_images=30,
+              measured_on="your photos", model=str(tmp_path / "w/models/mine.json"), report="r.html")  # fmt: skip
+    said = run.summary(work)
+    assert "9 found, 8 readable, 5 kept; 2 copies and 1 bad ones set aside" in said
+    assert "0.970 balanced (95 %: 0.900 to 1.000) on 40 faces of 30 test images" in said
+    assert "model     w/models/mine.json" in said
