@@ -308,3 +308,13 @@ def test_report_is_one_page_and_escapes(tmp_path):
     assert page.count("data:image/jpeg;base64,") == 1 and "http" not in page
     figures = json.loads(path.with_suffix(".json").read_text())
     assert figures == {"a": None, "b": 3, "c": [{"what": "<b>", "value": None}], "4": [1, 2]}
+
+
+def test_a_small_test_without_an_error_proves_little() -> None:
+    few = evaluate.measure(["with_mask"] * 10 + ["without_mask"] * 10, ["with_mask"] * 10 + ["without_mask"] * 10)
+    low, high = few["balanced_accuracy_95"]
+    assert few["balanced_accuracy"] == high == 1 and low == pytest.approx(0.025 ** (1 / 10), abs=1e-4)
+    same_photo = evaluate.measure(
+        ["with_mask", "without_mask"] * 10, ["with_mask", "without_mask"] * 10, units=[0, 1] * 10
+    )
+    assert same_photo["balanced_accuracy_95"][0] == pytest.approx(0.025, abs=1e-4)

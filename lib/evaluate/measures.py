@@ -103,7 +103,11 @@ def _f1(precision: float | None, recall: float | None) -> float | None:
 
 
 def _interval(right: np.ndarray, whole: np.ndarray, *, resamples: int, seed: int) -> list[float] | None:
-    """95 % bootstrap interval of the mean recall; right and whole (units, classes) are counts of each unit."""
+    """95 % bootstrap interval of the mean recall; right and whole (units, classes) are counts of each unit.
+
+    A test without an error has no spread to draw from; its lower end is then the exact one (Clopper and Pearson 1934)
+    for as many units as each class has, so that ten faces without an error are not taken for a proof.
+    """
     units = len(whole)
     if not units:
         return None
@@ -112,7 +116,10 @@ def _interval(right: np.ndarray, whole: np.ndarray, *, resamples: int, seed: int
         means = (draws @ right / (draws @ whole)).mean(axis=1)
     if not np.isfinite(means).any():
         return None
-    return np.nanpercentile(means, [2.5, 97.5]).round(4).tolist()
+    low, high = np.nanpercentile(means, [2.5, 97.5])
+    if low == high == 1:
+        low = float(np.mean(0.025 ** (1 / (whole > 0).sum(0))))
+    return [round(float(low), 4), round(float(high), 4)]
 
 
 # --- detection ------------------------------------------------------------------------------------------------------
