@@ -318,3 +318,32 @@ def test_a_small_test_without_an_error_proves_little() -> None:
         ["with_mask", "without_mask"] * 10, ["with_mask", "without_mask"] * 10, units=[0, 1] * 10
     )
     assert same_photo["balanced_accuracy_95"][0] == pytest.approx(0.025, abs=1e-4)
+
+
+def test_audit_of_a_folder(tmp_path, monkeypatch):
+    from lib.evaluate import audit
+
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        side = 40 + 30 * (i % 2)
+        images.write(tmp_path / (MASK, BARE)[i % 2] / f"{i}.png", rng.integers(0, 255, (side, 50, 3)).astype(np.uint8))
+    nothing = SimpleNamespace(xyxy=np.zeros((0, 4)))
+    monkeypatch.setattr(audit.faces, "finder", lambda: lambda rgb: nothing)
+    report = audit.audit(tmp_path)
+    assert report["images"] == 24 and report["framing"] == {"whole": 24}
+    assert {row["tree"]: row["accuracy"] for row in report["shortcut"]}["file"] == 1
+    json.dumps(report, default=float)
+
+
+@pytest.mark.slow
+def test_attention_glows_on_every_crop():
+    pytest.importorskip("tensorflow")
+    from lib import model
+
+    network = model.mobilenet_v2(alpha=0.35, size=96, weights=None)
+    crops = np.random.default_rng(0).integers(0, 255, (2, 96, 96, 3)).astype(np.uint8)
+    glow = evaluate.attention(network, crops)
+    assert glow.shape == crops.shape and glow.dtype == np.uint8 and (glow != crops).any()
+    assert evaluate.attention(network, crops[:0]).shape == (0, 96, 96, 3)
+    with pytest.raises(ValueError, match="backbone"):
+        evaluate.attention(model.tutorial_cnn(size=32), crops[:, :32, :32])

@@ -7,7 +7,8 @@ they come from (a shipped model, a peer, a person) is all one.
 from .answers import aligned, answers_on_boxes, detections, worst
 from .attention import attention
 from .baselines import faked, shortcut
-from .measures import MISSED, average_precision, ece, measure, pair, reliability, score, slices, three
+from .detection import average_precision, pair, score, three
+from .measures import MISSED, ece, measure, reliability, slices
 from .report import report
 
 __all__ = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import batch, classes, images
-from .measures import photo_names
+from .detection import photo_names
 
 if TYPE_CHECKING:
     import pandas as pd

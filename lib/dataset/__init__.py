@@ -1,0 +1,26 @@
+"""The one table of faces on its way to training: boxes, groups of look-alikes, a split that cannot leak, crops.
+
+A table has a row a face: image (path), x1, y1, x2, y2, label, source, origin, group, parent, split, score. What belongs
+together (one photo, twins, parent and masked child, one person) shares a group, and a group is never split.
+"""
+
+from .cutting import crops, locate
+from .groups import apart, group
+from .splits import leaks, split, trainable, write_split
+from .table import join, keys, promised, read, write
+
+__all__ = [
+    "apart",
+    "crops",
+    "group",
+    "join",
+    "keys",
+    "leaks",
+    "locate",
+    "promised",
+    "read",
+    "split",
+    "trainable",
+    "write",
+    "write_split",
+]

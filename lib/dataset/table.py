@@ -1,0 +1,64 @@
+"""The table of faces as such: files, names, joining."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import classes, images
+
+__all__ = ["BOX", "join", "keys", "promised", "read", "said", "write"]
+
+BOX = ["x1", "y1", "x2", "y2"]
+TEXT = ("image", "label", "source", "origin", "group", "parent", "split", "framing")
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """The table of faces of a Parquet file; raises FileNotFoundError that says which step makes it."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"table of faces: {path} is not there; notebook 03 (or dataset.write) makes it")
+    return pd.read_parquet(path)
+
+
+def write(table: pd.DataFrame, path: str | Path) -> Path:
+    """Save the table of faces as Parquet, whole or not at all."""
+    return images.write(path, table.to_parquet(index=False))
+
+
+def keys(table: pd.DataFrame) -> pd.Series:
+    """A name for every row's image that holds on any machine: source/folder/file."""
+    paths = [Path(i) for i in table["image"]]
+    source = table["source"] if "source" in table else pd.Series("", index=table.index)
+    return pd.Series([f"{s}/{p.parent.name}/{p.name}" for s, p in zip(source, paths, strict=True)], index=table.index)
+
+
+def promised(kept: pd.DataFrame, *, source: str = "") -> pd.DataFrame:
+    """The images that a manifest keeps as a table of faces: whole images with the label that their query promised.
+
+    kept: as `Manifest.kept` gives it; images without a promised label stay out. `locate` then finds the faces.
+    """
+    told = kept[kept["label"].isin(classes.NAMES)]
+    rows = pd.DataFrame({"image": told["path"].astype(str), "x1": 0.0, "y1": 0.0, "x2": told["width"].astype(float)})
+    rows = rows.assign(y2=told["height"].astype(float), label=told["label"], source=source, origin="auto")
+    return rows.assign(group="", parent="", split="", score=np.nan, framing="whole").reset_index(drop=True)
+
+
+def join(*tables: pd.DataFrame) -> pd.DataFrame:
+    """Several tables of faces as one: a face that stands in two of them (same image, same box) counts once, the first.
+
+    Missing columns are filled with what means nothing said. Empty tables are welcome.
+    """
+    filled = [t for t in tables if len(t)]
+    if not filled:
+        return tables[0].iloc[:0].copy() if tables else pd.DataFrame(columns=["image", *BOX, "label"])
+    table = pd.concat(filled, ignore_index=True)
+    words = [c for c in table.columns if c in TEXT]
+    table[words] = table[words].astype(object).where(table[words].notna(), "")
+    place = table[BOX].assign(image=[str(Path(image).resolve()) for image in table["image"]])
+    return table[~place.duplicated()].reset_index(drop=True)
+
+
+def said(value: Any) -> bool:
+    """Whether a cell of the table says anything: neither missing nor empty."""
+    return value is not None and value == value and str(value) != ""
