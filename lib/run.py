@@ -184,8 +184,8 @@ def _here(path: Path) -> str:
 def keep_outputs(*, build: Path | None = None, say: Callable[[str], None] = lambda line: None) -> list[Path]:
     """Run the notebooks on the sample in a fresh folder and keep their outputs in the committed notebooks.
 
-    Paths of this machine, warnings and times of execution are taken out. Raises NotebookFailed or, for a notebook
-    that came out over a megabyte, ValueError.
+    Paths of this machine, warnings and times of execution are taken out; the annotated picture of the last becomes the
+    README's. Raises NotebookFailed or, for a notebook that came out over a megabyte, ValueError.
     """
     import nbformat
 
@@ -204,6 +204,9 @@ def keep_outputs(*, build: Path | None = None, say: Callable[[str], None] = lamb
                 f"{notebook.name}: {len(text) / 1e6:.1f} MB with its outputs; smaller pictures (at most 1 MB)"
             )
         kept.append(files.write(ROOT / "notebooks" / notebook.name, text + "\n"))
+    first_look = build / "data" / "sample" / "out" / "annotated.jpg"
+    if first_look.is_file():  # the picture of the README
+        kept.append(files.write(ROOT / "docs" / "first-look.jpg", first_look.read_bytes()))
     return kept
 
 
