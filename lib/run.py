@@ -245,7 +245,8 @@ def _source(notebook: Path) -> str:
 def _state(data: str | Path | None) -> str:
     """A digest of what every notebook depends on: our code, the models that ship, the weights, the photos."""
     code = sorted(p for p in (ROOT / "lib").rglob("*") if p.suffix in (".py", ".js", ".css", ".html"))
-    parts = [files.sha256(p) for p in [*code, *sorted(assets.models().glob("*.json"))]]
+    told = [*assets.models().glob("*.json"), *(ROOT / "notebooks" / "figures").glob("*.json")]
+    parts = [files.sha256(p) for p in [*code, *sorted(told)]]
     parts += [f"{name} {assets.have(name)}" for name in sorted(assets.ASSETS)]
     if data:
         found = (p for p in sorted(Path(data).rglob("*")) if p.is_file())
