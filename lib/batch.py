@@ -47,7 +47,7 @@ def run(
     any other error is a mistake of ours and ends the run, as does a full disk.
     """
     items = list(items)
-    mapped = (executor.map if executor is not None else map)(_Attempt(function), items)
+    mapped: Iterable[Any] = (executor.map if executor is not None else map)(_Attempt(function), items)
     if progress is not None:
         mapped = progress(_Sized(mapped, len(items)))
     rows, skipped = [], []

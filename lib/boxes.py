@@ -82,7 +82,8 @@ def jitter(xyxy: np.ndarray, *, rng: np.random.Generator, shift: float = 0.1, sc
 def nms(xyxy: np.ndarray, scores: np.ndarray, *, iou_threshold: float = 0.5) -> np.ndarray:
     """Indices of the boxes that stay after greedy non-maximum suppression, by falling score."""
     order = np.argsort(-np.asarray(scores), kind="stable")
-    overlap, kept = iou(xyxy, xyxy), []
+    overlap = iou(xyxy, xyxy)
+    kept: list[int] = []
     for i in order:
         if all(overlap[i, k] <= iou_threshold for k in kept):
             kept.append(int(i))

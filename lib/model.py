@@ -283,7 +283,9 @@ def card(paths: dict[str, Path], *, name: str, classes: tuple[str, ...] = NAMES,
         "files": {kind: _file(path) for kind, path in paths.items()},
     }
     content |= {"data": [], "split": {}, "measures": {}, "limits": [], "command": ""} | facts
-    images.write(next(iter(paths.values())).with_name(f"{name}.json"), json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    images.write(
+        next(iter(paths.values())).with_name(f"{name}.json"), json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    )
     return content
 
 

@@ -184,7 +184,7 @@ def _shadow(scene: _Scene, both: np.ndarray, points: np.ndarray) -> np.ndarray:
     dark = 0.30 * cv2.GaussianBlur(low, (0, 0), 0.045 * unit) + 0.30 * cv2.GaussianBlur(moved, (0, 0), 0.07 * unit)
     jaw = window.local(points[:17]) / small
     hull = np.concatenate([jaw, (window.local(points[[26, 24, 19, 17]]) / small)])
-    allowed = np.zeros((wh[1], wh[0]), np.float32)  # face and neck, not the wall behind
+    allowed: np.ndarray = np.zeros((wh[1], wh[0]), np.float32)  # face and neck, not the wall behind
     cv2.fillConvexPoly(allowed, cv2.convexHull(np.round(hull).astype(np.int32)), 1.0)
     down = fit.rotation[:2, 1] * unit
     neck = np.concatenate([jaw[3:14], jaw[3:14] * (0.8, 1) + jaw[3:14].mean(0) * (0.2, 0) + 0.7 * down])
@@ -301,7 +301,7 @@ def _laid(
 @cache
 def _tile() -> np.ndarray:
     """Film grain: Gaussian, a little soft as after a camera's own processing, standard deviation 1."""
-    field = np.random.default_rng(68).standard_normal((640, 640), dtype=np.float32)
+    field: np.ndarray = np.random.default_rng(68).standard_normal((640, 640), dtype=np.float32)
     field = cv2.GaussianBlur(field, (0, 0), 0.55)
     return field / field.std()
 

@@ -118,8 +118,8 @@ def surgical(room: Room, colour: str, *, wrinkled: float = 1.0) -> Fabric:
         dark = np.maximum(dark, 0.11 * np.exp(np.minimum(distance, 0) / 0.05) * room.step(-distance, 0.012))
     wire = np.exp(-(((room.v - 0.065) * TALL / 0.03) ** 4)) * np.clip(4 - 9 * np.abs(room.u), 0, 1)
     relief = relief + 0.012 * wire
-    for at in (0.028, 0.965):
-        dark = np.maximum(dark, 0.10 * room.line((room.v - at) * TALL, 0.010))
+    for edge in (0.028, 0.965):
+        dark = np.maximum(dark, 0.10 * room.line((room.v - edge) * TALL, 0.010))
     dark = np.maximum(dark, 0.10 * room.line((1 - np.abs(room.u) - 0.045) * WIDE / 2, 0.010))
     if room.pixel < 0.014:  # embossed dots are seen only near by
         relief = relief + 0.0016 * np.sin(room.x * 150) * np.sin(room.y * 150)

@@ -86,7 +86,7 @@ def _sampled(rgb: np.ndarray, places: np.ndarray, scale: float) -> tuple[np.ndar
     wh = max(1, round(part.shape[1] * shrink)), max(1, round(part.shape[0] * shrink))
     small = cv2.resize(part, wh, interpolation=cv2.INTER_AREA)
     at = np.floor((places - low) * (np.array(wh) / (high - low))).astype(int)
-    seen = ((places >= 0) & (places < (w, h))).all(1)
+    seen = np.all((places >= 0) & (places < (w, h)), axis=1)
     at = np.clip(at, 0, np.array(wh) - 1)
     return small[at[:, 1], at[:, 0]].astype(float), seen
 
