@@ -25,6 +25,7 @@ run: install
 test: install
 	@$(BIN)/python -m lib doctor --need test
 	@$(BIN)/ruff check .
+	@$(BIN)/mypy
 	@MASK_OFFLINE=1 $(BIN)/python -m pytest
 
 quick: install
