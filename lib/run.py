@@ -149,12 +149,19 @@ _SENTENCES = {
     "05-webcam": "picture   {annotated_picture}\nclip      {annotated_clip}",
 }
 
+_WEAK_FINDER = (
+    "faces were found by dlib's built-in detector, which misses many masked ones\n"
+    "            (no better one is here: connect to the internet once, or set MASK_ASSETS; see python -m lib doctor)"
+)
+
 
 def summary(work: Workspace, *, copies: Path | None = None) -> str:
     """What came out of a run, for a person: figures of every step, where the results lie, what to type next."""
     lines = ["", "What came out"]
     for stem, figures in sorted(work.summary().items()):
         lines += [f"  {line}" for line in _sentence(stem, figures)]
+    if not (assets.have("yunet") or assets.have("res10")):
+        lines += [f"  beware    {_WEAK_FINDER}"]
     copies = copies or ROOT / "build" / "notebooks" / work.root.name
     lines += [
         f"  notebooks {_here(copies)}/*.html",
