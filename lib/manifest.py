@@ -1,7 +1,7 @@
 """Provenance: where every image came from, what was made of it, and why it was kept or set aside.
 
 An image goes by the SHA-256 of its bytes. Every append is a transaction of a write-ahead log, so a killed run loses at
-most the image in flight. Nothing is ever deleted but by a person's own `forget`.
+most the image in flight. Nothing is ever deleted here: what is set aside is a row that can be undone.
 """
 
 import contextlib
@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,9 +95,15 @@ class Manifest:
                 self._depth -= 1
 
     def add_image(self, sha256: str, file: str | Path, *, bytes: int, width: int, height: int) -> bool:
-        """Remember an image; whether it was new. A known one keeps its first file name."""
+        """Remember an image; whether it was new. A known one keeps its first file for as long as that is there."""
         row = (sha256, self._shown(file), bytes, width, height, time.time())
-        return self._write("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", [row]) > 0
+        with self.together():
+            if self._write("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", [row]) > 0:
+                return True
+            first = self.holds(sha256)
+            if first is not None and not first.is_file() and Path(file).is_file():
+                self._write("UPDATE images SET file = ? WHERE sha256 = ?", [(row[1], sha256)])
+        return False
 
     def add_source(
         self,
@@ -131,10 +139,15 @@ class Manifest:
         row = (child, parent, how, json.dumps(parameters, sort_keys=True, default=float), seed, time.time())
         self._write("INSERT OR REPLACE INTO derivations VALUES (?, ?, ?, ?, ?, ?)", [row])
 
-    def decide(self, step: str, decisions: Iterable[tuple[str, bool, str]]) -> None:
-        """Keep or set aside images: rows of (sha256, kept, reason). Earlier decisions of the same step are undone."""
+    def decide(self, step: str, decisions: Iterable[tuple[str, bool, str]], *, whole: bool = False) -> None:
+        """Keep or set aside images: rows of (sha256, kept, reason), in place of what the step said of them before.
+
+        whole: these are all that the step has to say now; what it said of other images is undone, too.
+        """
         now, decisions = time.time(), list(decisions)
         with self.together():
+            if whole:
+                self.undo(step)
             self._database.executemany(
                 "UPDATE decisions SET undone = ? WHERE step = ? AND sha256 = ? AND undone IS NULL",
                 [(now, step, sha256) for sha256, _, _ in decisions],
@@ -190,16 +203,18 @@ class Manifest:
         """The images that were not made of others, in the order of arrival, those set aside included.
 
         Columns: those of images, plus label (what their sources promise; '' where none does, or sources disagree), kept
-        (no standing decision sets it aside) and path.
+        (no standing decision sets it aside, and its file is there) and path.
         """
         import pandas as pd
 
         with self._lock:
             rows = pd.read_sql_query(_PHOTOS, self._database)
-        return rows.assign(kept=rows["kept"].astype(bool), path=[str(self.file(f)) for f in rows["file"]])
+        paths = [self.file(shown) for shown in rows["file"]]
+        there = np.array([path.is_file() for path in paths], bool)
+        return rows.assign(kept=rows["kept"].astype(bool) & there, path=[str(path) for path in paths])
 
     def kept(self) -> "pd.DataFrame":
-        """The photos that no standing decision sets aside; columns of `photos` but for kept."""
+        """The photos that are there and that no standing decision sets aside; columns of `photos` but for kept."""
         rows = self.photos()
         return rows[rows["kept"]].drop(columns="kept").reset_index(drop=True)
 

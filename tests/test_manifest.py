@@ -1,8 +1,10 @@
 """The manifest: what it remembers, in one transaction, from many threads, and what may be taken back."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +16,14 @@ A, B, C = "a" * 64, "b" * 64, "c" * 64
 def manifest(tmp_path, *images: str) -> Manifest:
     opened = Manifest(tmp_path / "data" / "manifest.sqlite")
     for sha256 in images:
-        opened.add_image(sha256, tmp_path / "data" / "raw" / f"{sha256}.jpg", bytes=10, width=4, height=3)
+        opened.add_image(sha256, made(tmp_path / "data" / "raw" / f"{sha256}.jpg"), bytes=10, width=4, height=3)
     return opened
+
+
+def made(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
 
 
 def test_an_empty_manifest_has_empty_tables(tmp_path):
@@ -29,16 +37,29 @@ def test_an_empty_manifest_has_empty_tables(tmp_path):
 
 def test_an_image_is_new_once_and_keeps_its_first_file(tmp_path):
     with manifest(tmp_path) as kept:
-        assert kept.add_image(A, tmp_path / "data" / "raw" / "a.jpg", bytes=1, width=2, height=3)
-        assert not kept.add_image(A, tmp_path / "other.jpg", bytes=1, width=2, height=3)
+        assert kept.add_image(A, made(tmp_path / "data" / "raw" / "a.jpg"), bytes=1, width=2, height=3)
+        assert not kept.add_image(A, made(tmp_path / "other.jpg"), bytes=1, width=2, height=3)
         assert kept.read("images").file.tolist() == ["raw/a.jpg"]
         assert kept.holds(A) == tmp_path / "data" / "raw" / "a.jpg"
 
 
 def test_a_file_outside_keeps_its_full_path(tmp_path):
     with manifest(tmp_path) as kept:
-        kept.add_image(A, tmp_path / "mine" / "a.jpg", bytes=1, width=2, height=3)
+        kept.add_image(A, made(tmp_path / "mine" / "a.jpg"), bytes=1, width=2, height=3)
         assert kept.kept().path.tolist() == [str(tmp_path / "mine" / "a.jpg")]
+
+
+def test_a_photo_that_was_renamed_is_found_again_and_one_that_is_gone_is_not_kept(tmp_path):
+    with manifest(tmp_path, A, B) as kept:
+        first = tmp_path / "data" / "raw" / f"{A}.jpg"
+        assert not kept.add_image(A, tmp_path / "nowhere.jpg", bytes=10, width=4, height=3)
+        assert kept.holds(A) == first
+        first.unlink()
+        assert kept.kept().sha256.tolist() == [B] and kept.photos().kept.tolist() == [False, True]
+        assert not kept.add_image(A, tmp_path / "nowhere.jpg", bytes=10, width=4, height=3)
+        assert kept.holds(A) == first, "a file that is not there takes no place"
+        assert not kept.add_image(A, made(tmp_path / "mine" / "new.jpg"), bytes=10, width=4, height=3)
+        assert kept.kept().path.tolist() == [str(tmp_path / "mine" / "new.jpg"), str(first.with_name(f"{B}.jpg"))]
 
 
 def test_both_sources_are_remembered_each_once(tmp_path):
@@ -62,6 +83,19 @@ def test_decisions_stand_until_they_are_undone(tmp_path):
         assert kept.undo("screen") == 1 and kept.undo("screen") == 0
         assert kept.kept().sha256.tolist() == [A, B, C]
         assert kept.undo("dedupe", A) == 1 and kept.standing().sha256.tolist() == [B]
+
+
+def test_a_whole_step_takes_back_what_it_no_longer_lists(tmp_path):
+    with manifest(tmp_path, A, B, C) as kept:
+        kept.decide("dedupe", [(B, False, "like a"), (C, False, "like a")], whole=True)
+        kept.decide("screen", [(C, False, "dark")], whole=True)
+        kept.decide("dedupe", [(C, False, "like a")])
+        assert kept.kept().sha256.tolist() == [A], "without whole, what is not listed stands"
+        kept.decide("dedupe", [(C, True, "the best of 1")], whole=True)
+        assert kept.kept().sha256.tolist() == [A, B] and kept.standing().reason.tolist() == ["dark", "the best of 1"]
+        with pytest.raises(sqlite3.IntegrityError):
+            kept.decide("screen", [(A, False, None)], whole=True)
+        assert kept.standing("screen").sha256.tolist() == [C], "a decision that fails takes nothing back"
 
 
 def test_what_was_made_of_others_is_not_a_photo_to_keep(tmp_path):
