@@ -3,7 +3,10 @@
 import io
 import os
 import re
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -18,6 +21,20 @@ __all__ = ["SUFFIXES", "UnreadableImage", "encode", "find", "read", "resize", "s
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 MAX_PIXELS = 100_000_000  # a decompression bomb is larger; a 100-megapixel camera is not
+
+# What Pillow raises on damaged pixels and metadata; it is no closed list, a test damages files of every format.
+_DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+)
 
 
 class UnreadableImage(Skip):
@@ -42,26 +59,33 @@ def read(source: str | Path | bytes, *, max_side: int | None = None) -> np.ndarr
     then decoded at reduced size, which is several times faster. Raises UnreadableImage.
     """
     name = "<bytes>" if isinstance(source, bytes) else source
+    with _opened(name, source) as image:
+        _check_pixels(name, image.size)
+        if max_side and image.format == "JPEG":
+            image.draft("RGB", (max_side, max_side))
+        image.load()
+        rgb = _to_rgb(ImageOps.exif_transpose(image))
+    return resize(rgb, max_side) if max_side else rgb
+
+
+@contextmanager
+def _opened(name: object, source: str | Path | bytes) -> Iterator[Image.Image]:
+    """An open image; whatever its damage raises, here or in the block, comes out as UnreadableImage."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata are no help here
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-                _check_pixels(name, image.size)
-                if max_side and image.format == "JPEG":
-                    image.draft("RGB", (max_side, max_side))
-                image.load()
-                rgb = _to_rgb(ImageOps.exif_transpose(image))
+                yield image
     except UnidentifiedImageError:
         raise UnreadableImage(name, "not an image (the content is none, whatever the name says)") from None
     except Image.DecompressionBombError:
         raise UnreadableImage(name, f"more than {MAX_PIXELS:,} pixels") from None
-    except FileNotFoundError:
+    except (FileNotFoundError, UnreadableImage):
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, OverflowError) as trouble:
+    except _DAMAGE as trouble:
         if isinstance(trouble, OSError) and trouble.errno is not None:
             raise UnreadableImage(name, os.strerror(trouble.errno).lower()) from trouble
         raise UnreadableImage(name, f"damaged or cut short ({trouble})") from trouble
-    return resize(rgb, max_side) if max_side else rgb
 
 
 def _check_pixels(name: object, wh: tuple[int, int]) -> None:
@@ -70,9 +94,10 @@ def _check_pixels(name: object, wh: tuple[int, int]) -> None:
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
-    if image.mode.startswith("I") or image.mode == "F":  # 16 or 32 bits a pixel: scale by what the type can hold
-        grey = np.asarray(image, np.float64)
-        top = 65535.0 if grey.max(initial=0) > 255 else 255.0
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = np.nan_to_num(np.asarray(image, np.float64))
+        # 16 bits end at 65535; 32 bits say nothing of their range: up to 255 they are taken as 8 bits, above as 16
+        top = 65535.0 if image.mode.startswith("I;16") or grey.max(initial=0) > 255 else 255.0
         return np.repeat((grey / top * 255).clip(0, 255).round().astype(np.uint8)[..., None], 3, axis=2)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -83,14 +108,9 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 def size(path: str | Path) -> tuple[int, int]:
     """(width, height) of the upright image, read from the header alone. Raises UnreadableImage."""
-    try:
-        with Image.open(path) as image:
-            w, h = image.size
-            return (h, w) if image.getexif().get(0x0112, 1) >= 5 else (w, h)
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as trouble:
-        raise UnreadableImage(path, f"not an image ({trouble})") from None
+    with _opened(path, path) as image:
+        w, h = image.size
+        return (h, w) if image.getexif().get(0x0112, 1) in range(5, 9) else (w, h)
 
 
 def resize(rgb: np.ndarray, max_side: int) -> np.ndarray:
@@ -130,7 +150,7 @@ def find(folder: str | Path) -> list[Path]:
     return sorted(
         visible,
         key=lambda p: [
-            (not t.isdigit(), int(t) if t.isdigit() else t)
+            (not t.isdecimal(), int(t) if t.isdecimal() else t)
             for t in re.split(r"(\d+)", str(p.relative_to(folder)).lower())
         ],
     )

@@ -1,9 +1,11 @@
+import contextlib
+import functools
 import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -126,3 +128,64 @@ def test_a_gif_shows_its_first_frame() -> None:
     first, second = Image.new("RGB", (9, 9), (250, 0, 0)), Image.new("RGB", (9, 9), (0, 250, 0))
     first.save(buffer, "GIF", save_all=True, append_images=[second])
     assert images.read(buffer.getvalue())[4, 4].tolist() == [250, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["1²2.jpg", "٣.jpg", "a①.jpg"])
+def test_a_digit_that_is_no_number_does_not_end_the_search(tmp_path: Path, name: str) -> None:
+    images.write(tmp_path / name, gradient())
+    assert [p.name for p in images.find(tmp_path)] == [name]
+
+
+def test_a_dark_picture_of_16_bits_stays_dark(tmp_path: Path) -> None:
+    dark = saved(tmp_path / "dark.tif", Image.fromarray(np.full((4, 4), 200, np.uint16)))
+    assert images.read(dark).max() == 1  # 200 of 65535
+    light = saved(tmp_path / "light.tif", Image.fromarray(np.full((4, 4), 200, np.float32)))
+    assert images.read(light).max() == 200  # a float says nothing of its range: up to 255 it is taken as 8 bits
+
+
+def test_a_broken_note_on_orientation_is_unreadable_for_read_and_size(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = io.BytesIO()
+    Image.fromarray(gradient()).save(whole, "JPEG", exif=exif)
+    start = whole.getvalue().index(b"Exif\0\0") + 6
+    path = tmp_path / "a.jpg"
+    for cut in range(1, 26):  # the entry's parts, one by one
+        content = bytearray(whole.getvalue())
+        content[start + cut] ^= 0xFF
+        path.write_bytes(content)
+        for look in (images.read, images.size):
+            with contextlib.suppress(images.UnreadableImage):
+                look(path)
+
+
+FORMATS = {"JPEG": {"exif": True}, "PNG": {"exif": True}, "TIFF": {}, "WEBP": {"exif": True}, "GIF": {}, "BMP": {}}
+
+
+@functools.cache
+def small_file(kind: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.fromarray(gradient(12, 16)).save(file, kind, **({"exif": exif} if FORMATS[kind] else {}))
+    return file.getvalue()
+
+
+@given(kind=st.sampled_from(sorted(FORMATS)), data=st.data())
+@settings(max_examples=600, deadline=None)
+def test_whatever_is_damaged_only_unreadable_comes_out(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+) -> None:
+    content = bytearray(small_file(kind))
+    for place, value in data.draw(
+        st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), max_size=4)
+    ):
+        content[place] = value
+    content = content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))]
+    path = tmp_path_factory.getbasetemp() / f"damaged-{kind}"
+    path.write_bytes(content)
+    for look in (images.read, images.size, lambda p: images.read(p, max_side=8)):
+        try:
+            look(path)
+        except images.UnreadableImage:
+            pass
