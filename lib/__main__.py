@@ -67,6 +67,7 @@ def notebooks() -> None:
 @click.option("--events", type=click.Path(dir_okay=False, path_type=Path), help="JSONL of who came, changed and left.")
 @click.option("--blur", is_flag=True, help="Make the faces in a clip unrecognisable.")
 @click.option("--show", is_flag=True, help="Show it in a window (q ends it).")
+@click.option("--force", is_flag=True, help="Replace files that are there already (never what is read).")
 def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
     """Find faces and say with, without or worn incorrectly.
 
@@ -75,18 +76,24 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
     is of the face times the probability of the class.
     """
     from . import detect as room
-    from . import faces, images
+    from . import faces, files, images, video
 
     path = Path(source)
     still = path.is_dir() or path.suffix.lower() in images.SUFFIXES
     if still and not path.exists():
         raise FileNotFoundError(f"{source}: there is no such file or folder")
+    inputs = [path, *(images.find(path) if path.is_dir() else ())]
+    for text in ("json_path", "events"):  # a list of answers may be written anew, but not over a photo or a clip
+        known = options[text] is None or options[text].suffix.lower() not in images.SUFFIXES | video.SUFFIXES
+        files.spare(options[text], *inputs, force=known)
+    if not still:
+        files.spare(options["out"], *inputs, force=options["force"])
     detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
 
 def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
-                   show: bool, **unused: Any) -> None:  # fmt: skip
+                   show: bool, force: bool, **unused: Any) -> None:  # fmt: skip
     from tqdm import tqdm
 
     from . import detect, files, images, plots, screen
@@ -96,7 +103,8 @@ def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: P
     if not photos:
         raise ValueError(f"{source}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
     bar = tqdm if root and sys.stderr.isatty() else None
-    seen, skipped = detect.look(photos, detector, root=root, out=out, threshold=threshold, progress=bar)
+    how: dict[str, Any] = {"root": root, "out": out, "threshold": threshold, "force": force}
+    seen, skipped = detect.look(photos, detector, **how, progress=bar)
     for photo in seen:
         click.echo(f"{photo.name}: {photo.words}")
     for row in skipped:
@@ -111,7 +119,7 @@ def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: P
 
 
 def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
-                  show: bool, events: Path | None, blur: bool) -> None:  # fmt: skip
+                  show: bool, events: Path | None, blur: bool, **unused: Any) -> None:  # fmt: skip
     from tqdm import tqdm
 
     from . import files, video

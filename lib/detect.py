@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import assets, batch, boxes, classes, images, plots
+from . import assets, batch, boxes, classes, files, images, plots
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -22,6 +22,7 @@ __all__ = ["Classifier", "Looked", "MaskDetector", "ModelDamaged", "calibrated",
 log = logging.getLogger(__name__)
 
 MIN_SIDE = 4  # pixels; a smaller box shows nothing that could be told apart
+_WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # OpenCV writes no GIF
 BATCH = 16  # crops a call: more gain nothing, and a crowd would need memory for all its faces at once
 
 
@@ -255,18 +256,21 @@ def look(
     root: str | Path | None = None,
     out: str | Path | None = None,
     threshold: float = 0.0,
+    force: bool = False,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> tuple[list[Looked], list[dict[str, Any]]]:
     """Look at many photos: (what was seen in order, skipped as rows of item and reason).
 
     root: the folder that the names are relative to; without it they are file names. out: where annotated copies go, a
-    folder laid out like root, or, for a single photo, a file. Raises ValueError when out would overwrite a photo.
+    folder laid out like root, or, for a single photo, a file. Raises ValueError, before anything is written, when a
+    copy would overwrite a photo, or, without force, any file.
     """
     names = [Path(p).relative_to(root).as_posix() if root else Path(p).name for p in photos]
-    targets = [
-        _target(p, name, out, alone=root is None and len(photos) == 1) for p, name in zip(photos, names, strict=True)
-    ]
-
+    targets = [_target(name, out, alone=root is None and len(photos) == 1) for name in names]
+    originals = {Path(p).resolve() for p in photos}
+    for target in targets:
+        if target is not None:
+            files.spare(target, *({target.resolve()} & originals), force=force)
     jobs = {str(p): (name, target) for p, name, target in zip(photos, names, targets, strict=True)}
 
     def one(path: str) -> Looked:
@@ -280,14 +284,11 @@ def look(
     return batch.run(one, list(jobs), progress=progress)
 
 
-def _target(photo: str | Path, name: str, out: str | Path | None, *, alone: bool) -> Path | None:
-    if out is None:
-        return None
-    file = alone and Path(out).suffix.lower() in images.SUFFIXES
-    target = Path(out) if file else Path(out) / Path(name).with_suffix(".jpg")
-    if target.resolve() == Path(photo).resolve():
-        raise ValueError(f"out: {target} is the photo itself, which is never overwritten; name another file or folder")
-    return target
+def _target(name: str, out: str | Path | None, *, alone: bool) -> Path | None:
+    """Where the annotated copy of a photo goes: under its own name, so that no two photos share one."""
+    if out is None or (alone and Path(out).suffix.lower() in images.SUFFIXES):
+        return None if out is None else Path(out)
+    return Path(out) / (name if Path(name).suffix.lower() in _WRITABLE else f"{name}.png")
 
 
 def _words(found: "sv.Detections") -> str:

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["sha256", "write"]
+__all__ = ["sha256", "spare", "write"]
 
 
 def sha256(source: str | Path | bytes) -> str:
@@ -14,6 +14,19 @@ def sha256(source: str | Path | bytes) -> str:
         return hashlib.sha256(source).hexdigest()
     with Path(source).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def spare(target: str | Path | None, *inputs: str | Path, force: bool = False) -> None:
+    """Make sure that writing target loses nothing: ValueError where it is one of the inputs, or is there already.
+
+    force: what is there may be replaced, an input never. None as target is fine.
+    """
+    if target is None:
+        return
+    if Path(target).resolve() in {Path(i).resolve() for i in inputs}:
+        raise ValueError(f"{target} is what is read, which is never overwritten; give another name")
+    if Path(target).is_file() and not force:
+        raise ValueError(f"{target} is there already and is not overwritten; give another name, or say --force")
 
 
 def write(path: str | Path, content: bytes | str) -> Path:

@@ -92,13 +92,44 @@ def test_a_folder_of_all_sorts(run: Command, tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in images.find(photos)} == before
 
 
-def test_annotated_copies_never_overwrite_a_photo(run: Command, tmp_path: Path) -> None:
+def test_nothing_that_is_read_is_ever_overwritten(run: Command, tmp_path: Path) -> None:
     photo = images.write(tmp_path / "a.jpg", coloured())
-    before = photo.read_bytes()
-    for out in (photo, tmp_path):
-        code, _, complained = run("detect", photo, "--out", out)
-        assert code == 2 and "never overwritten" in complained and photo.read_bytes() == before
-    assert run("detect", photo, "--out", tmp_path / "b.png")[0] == 0 and (tmp_path / "b.png").is_file()
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        writer.write(coloured(h=48, w=96))
+    clip = tmp_path / "a.mp4"
+    before = photo.read_bytes(), clip.read_bytes()
+    for arguments in (
+        (photo, "--out", photo),
+        (photo, "--out", tmp_path),
+        (tmp_path, "--out", tmp_path),
+        (photo, "--json", photo),
+        (clip, "--out", clip),
+        (clip, "--json", clip),
+        (clip, "--events", clip),
+    ):
+        for force in ((), ("--force",)):
+            code, _, complained = run("detect", *arguments, *force)
+            assert code == 2 and "never overwritten" in complained, arguments
+            assert (photo.read_bytes(), clip.read_bytes()) == before
+
+
+def test_what_is_there_is_replaced_only_by_force(run: Command, tmp_path: Path) -> None:
+    photo = images.write(tmp_path / "a.png", coloured())
+    other = images.write(tmp_path / "out/a.png", coloured((9, 9, 9)))
+    before = other.read_bytes()
+    for arguments in (("--out", other), ("--out", tmp_path / "out"), ("--json", other)):
+        code, _, complained = run("detect", photo, *arguments)
+        assert code == 2 and "--force" in complained and other.read_bytes() == before
+    assert run("detect", photo, "--out", other, "--force")[0] == 0 and other.read_bytes() != before
+
+
+def test_photos_of_one_name_keep_their_own_copies(run: Command, tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg", "a.webp", "sub/a.jpg"):
+        images.write(tmp_path / "photos" / name, coloured())
+    Image.fromarray(coloured()).save(tmp_path / "photos/a.gif")
+    assert run("detect", tmp_path / "photos", "--out", tmp_path / "out")[0] == 0
+    made = {p.relative_to(tmp_path / "out").as_posix() for p in images.find(tmp_path / "out")}
+    assert made == {"a.png", "a.jpg", "a.webp", "a.gif.png", "sub/a.jpg"}
 
 
 @pytest.mark.parametrize(

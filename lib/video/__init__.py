@@ -1,10 +1,11 @@
 """Moving pictures: any source of frames, labels that do not flicker, counts over time, an annotated clip."""
 
-from .sources import CameraTrouble, Frame, Source, cameras, open
+from .sources import SUFFIXES, CameraTrouble, Frame, Source, cameras, open
 from .tracking import Tracker
 from .watching import Watched, annotate, blurred, counts, flicker
 
 __all__ = [
+    "SUFFIXES",
     "CameraTrouble",
     "Frame",
     "Source",

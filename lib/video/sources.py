@@ -1,5 +1,6 @@
 """Any source of frames behind one word: file, folder, camera, stream, standard input."""
 
+import contextlib
 import logging
 import os
 import queue
@@ -50,6 +51,7 @@ class Source:
 
     def __init__(self, name: str, read: Callable[["Source"], Iterator[tuple[float, np.ndarray]]], **about: Any) -> None:
         self.name, self._read = name, read
+        self.path: Path | None = about.get("path")  # of a file or folder
         self.live: bool = about.get("live", False)
         self.fps: float = about.get("fps") or 0.0
         self.count: int = about.get("count") or 0
@@ -91,8 +93,9 @@ class Source:
     def close(self) -> None:
         """Stop reading and wait until the camera is released (at most 5 s). May be called again."""
         self.stopped.set()
-        while not self._queue.empty():
-            self._queue.get_nowait()
+        with contextlib.suppress(queue.Empty):  # the reader may take the last one at this very moment
+            while True:
+                self._queue.get_nowait()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5)
 
@@ -163,7 +166,9 @@ def open(source: str | Path | int, *, live: bool | None = None, loop: bool = Fal
     def read(s: Source) -> Iterator[tuple[float, np.ndarray]]:
         return _paced(s, lambda: clips.frames(path), loop) if live else clips.frames(path)
 
-    return Source(path.name, read, live=bool(live), fps=about.fps, count=0 if live and loop else about.frames)
+    return Source(
+        path.name, read, live=bool(live), path=path, fps=about.fps, count=0 if live and loop else about.frames
+    )
 
 
 def cameras() -> dict[int, str]:
@@ -191,7 +196,9 @@ def _pictures(path: Path, *, live: bool, loop: bool, fps: float = 2.0) -> Source
             except images.UnreadableImage as trouble:
                 log.warning("left out: %s", trouble)
 
-    return Source(path.name, lambda s: _paced(s, read, loop) if live else read(), live=live, fps=fps, count=len(files))
+    return Source(
+        path.name, lambda s: _paced(s, read, loop) if live else read(), path=path, live=live, fps=fps, count=len(files)
+    )
 
 
 def _paced(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .. import boxes, classes, clips, detect, plots, screen
+from .. import boxes, classes, clips, detect, files, plots, screen
 from .sources import Frame, Source, open
 from .tracking import Tracker
 
@@ -79,9 +79,11 @@ def annotate(
 
     out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of
     show). events: a JSONL file of who appeared, changed or left; alarm is called with each of these. blur: make faces
-    unrecognisable in what is written.
+    unrecognisable in what is written. What stands at out or events is replaced, but for the source: ValueError.
     """
     opened = source if isinstance(source, Source) else open(source)
+    for target in (out, events):
+        files.spare(target, *([opened.path] if opened.path else []), force=True)
     unsure_below = float(getattr(detector, "unsure_below", 0.6))
     window = _window(opened) if show else ""
     watch = _Watch(detector, tracker or Tracker(unsure_below=unsure_below), blur=blur, window=window)
