@@ -53,6 +53,15 @@ def python() -> str:
     return str(VENV / ("Scripts" if sys.platform == "win32" else "bin") / "python")
 
 
+def usable() -> bool:
+    """Whether .venv is whole (a killed run leaves half of one) and of this very Python."""
+    if not Path(python()).exists():
+        return False
+    code = "import platform, pip; print(platform.python_version())"
+    result = subprocess.run([python(), "-c", code], capture_output=True, text=True)
+    return result.stdout.strip() == platform.python_version()
+
+
 def install(*arguments: str) -> None:
     command = [python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -78,8 +87,8 @@ def main() -> None:
         return
     started = time.monotonic()
     print("Installing into .venv (once; 1.2 GB to download, a few minutes) …", flush=True)
-    if not Path(python()).exists():
-        subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
+    if not usable():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
     install("-r", "requirements.lock")
     install("--no-deps", "-e", ".")
     STAMP.write_text(stamp)

@@ -214,7 +214,7 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
 def train(recipe: str, data: str, out: str, cache: str | None) -> None:
     """Train the model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
 
-    Some fifteen minutes on two free cores; a run that was ended goes on where it was. Your own photos are trained by
+    Some half an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
     notebook 04, or make run DATA=photos.
     """
     import logging

@@ -71,6 +71,8 @@ def execute(
     state, made = _state(data), []
     for notebook in story():
         copy = out / notebook.name
+        if notebook.name >= "03":  # what a person labelled since counts from where labels are read
+            state = _digest(state, _labelled(work))
         state = _digest(state, _source(notebook), json.dumps(parameters))
         if ledger.get(notebook.name) == state and copy.is_file() and notebook.stem in work.summary():
             say(f"{notebook.stem:<28} done before, nothing changed")
@@ -259,6 +261,14 @@ def _state(data: str | Path | None) -> str:
         found = (p for p in sorted(Path(data).rglob("*")) if p.is_file())
         parts += [f"{p} {(stat := p.stat()).st_size} {stat.st_mtime_ns}" for p in found]
     return _digest(*parts)
+
+
+def _labelled(work: Workspace) -> str:
+    """A digest of the label files that a person made or corrected; those of the machine come out of the run itself."""
+    from . import labels
+
+    found = sorted(work.labels.rglob("*.xml")) if work.labels.is_dir() else []
+    return _digest(*(f"{p} {files.sha256(p)}" for p in found if labels.owner(p) == "manual"))
 
 
 def _digest(*parts: str) -> str:

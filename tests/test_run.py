@@ -4,7 +4,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lib import images, run
+from lib import images, labels, run
 from lib.workspace import Workspace
 
 HEAD = "from lib.workspace import Workspace\n"
@@ -72,6 +72,21 @@ def test_kept_outputs_hold_no_path_of_this_machine(checkout: Path) -> None:
         assert str(checkout) not in text and "oops" not in text.replace("print('oops'", "") and "injected" not in text
         assert "papermill" not in json.loads(text)["metadata"]
     assert not (checkout / "data").exists(), "keeping outputs must not touch the user's workspaces"
+
+
+@pytest.mark.slow
+def test_a_corrected_label_is_a_reason_to_run_again(checkout: Path) -> None:
+    notebook(checkout / "notebooks/03-third.ipynb", HEAD + 'Workspace(WORK).note("03-third", done=1)')
+    work, said = Workspace(checkout / "data/sample"), []
+    run.execute(work)
+    box = [{"image": "a.jpg", "x1": 1, "y1": 2, "x2": 30, "y2": 40, "label": "with_mask", "origin": "auto"}]
+    labels.write_voc(work.labels / "a.xml", labels.table(box), size=(50, 50))
+    run.execute(work, say=said.append)
+    assert all("done before" in line for line in said), "the machine's own labels come out of the run"
+    labels.write_voc(work.labels / "a.xml", labels.table([box[0] | {"origin": "manual"}]), size=(50, 50))
+    said.clear()
+    run.execute(work, say=said.append)
+    assert ["done before" in line for line in said] == [True, True, False, False]
 
 
 def test_an_empty_story_and_an_odd_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
