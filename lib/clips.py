@@ -110,15 +110,16 @@ def about(path: str | Path) -> About:
 
 
 def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> Iterator[tuple[float, np.ndarray]]:
-    """Every frame of a video: (seconds from its start, rgb, turned upright as players show it).
+    """Every frame of a video: (seconds since the first one, rgb, turned upright as players show it).
 
     source: a file, a stream's address (with "://"), or an open binary file; timeout: seconds without data from a
-    stream. Damaged parts are left out, with a word in the log. Raises FileNotFoundError, ValueError where nothing at
+    stream. A frame without a time has 0. Damaged parts are left out, with a word in the log. Raises FileNotFoundError, ValueError where nothing at
     all can be read, or a stream breaks.
     """
     import av
 
     count = bad = 0
+    start: float | None = None
     with _opened(source, timeout) as container:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
@@ -126,7 +127,9 @@ def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> It
             for packet in container.demux(stream):
                 try:
                     for frame in packet.decode():
-                        yield float(frame.time or 0.0), _upright(frame)
+                        time = None if frame.time is None else float(frame.time)
+                        start = time if start is None else start
+                        yield max(0.0, (time or 0.0) - (start or 0.0)), _upright(frame)
                         count += 1
                 except av.error.InvalidDataError:
                     bad += 1

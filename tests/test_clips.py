@@ -105,3 +105,32 @@ def _matrix(turn: int) -> bytes:
     a, b, c, d = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[turn]
     values = [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 0x40000000]
     return b"".join(int(v).to_bytes(4, "big", signed=True) for v in values)
+
+
+def test_times_count_from_the_first_frame(tmp_path: Path) -> None:
+    """A transport stream's clock starts anywhere: a recording of a broadcast at hours."""
+    import av
+
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.ts"
+    with av.open(str(path), "w", format="mpegts") as container:
+        stream = container.add_stream("mpeg2video", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        for i in range(40):
+            frame = av.VideoFrame.from_ndarray(rng.integers(0, 255, (48, 64, 3), np.uint8), format="rgb24")
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert [round(t, 3) for t, _ in clips.frames(path)][:4] == [0, 0.04, 0.08, 0.12]
+
+
+def test_a_stream_without_times_has_zeros(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "a.m2v"
+    with av.open(str(path), "w", format="mpeg2video") as container:
+        stream = container.add_stream("mpeg2video", rate=25, width=64, height=48, pix_fmt="yuv420p")
+        for i in range(5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(plain(40 * i), format="rgb24")))
+        container.mux(stream.encode(None))
+    times = [t for t, _ in clips.frames(path)]
+    assert len(times) == 5 and times[0] == 0 and min(times) >= 0
