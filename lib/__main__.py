@@ -10,7 +10,7 @@ import click
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """The face-mask workbench: crawl, de-duplicate, mask, label, train, evaluate, detect.
+    """The face-mask workbench: crawl, mask, label, train, detect; `run` does the whole workflow in notebooks.
 
     A command that was called wrongly, or given something that cannot be used, ends with code 2 and one sentence.
     """
@@ -73,7 +73,8 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
 
     SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a stream's address. --json writes
     {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how sure the finder
-    is of the face times the probability of the class.
+    is of the face times the probability of the class. Of a clip it writes {"file name": [{"seconds": …, "faces": [[…,
+    person], …]}, …]}.
     """
     from . import detect as room
     from . import faces, files, images, video
@@ -153,6 +154,17 @@ def crawl(queries: tuple[str, ...], label: str, engine: str, limit: int, out: st
         click.echo(report.to_string(index=False))
 
 
+def _photos(source: str) -> tuple[list[Path], Path]:
+    """The photos of a folder, or the one photo named, and the folder that they lie in."""
+    from . import images
+
+    path = Path(source)
+    found = images.find(path) if path.is_dir() else [path]
+    if not found or found[0].suffix.lower() not in images.SUFFIXES:
+        raise ValueError(f"{source}: no images in it ({', '.join(sorted(images.SUFFIXES))})")
+    return found, path if path.is_dir() else path.parent
+
+
 @main.command()
 @click.argument("photos", type=click.Path(exists=True))
 @click.option("--out", required=True, help="The workspace: masked/ and manifest.sqlite.")
@@ -167,11 +179,11 @@ def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: t
     """
     from tqdm import tqdm
 
-    from . import faces, images, labels, landmarks, masks
+    from . import faces, labels, landmarks, masks
     from .workspace import Workspace
 
     made, skipped = masks.generate(
-        images.find(photos), into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
+        _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
         refuse=landmarks.implausible, write_labels=labels.write_voc, per_face=per_face, styles=styles or None,
         wears=wears or None, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
     )  # fmt: skip
@@ -187,23 +199,28 @@ def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: t
 @click.option("--labelimg", is_flag=True, help="Open the labelImg window on them, in a process of its own.")
 @click.option("--roi", "label", help="Draw boxes of this class on one photo in OpenCV's window.")
 def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str | None) -> None:
-    """Box and class the faces of PHOTOS, as Pascal VOC; what a person drew or corrected is never overwritten."""
+    """Box and class the faces of PHOTOS, as Pascal VOC; what a person drew or corrected is never overwritten.
+
+    PHOTOS is a folder or one photo. Without --out the VOC files go beside the photos, as labelImg puts them.
+    """
     from tqdm import tqdm
 
-    from . import detect, images, prelabel
+    from . import detect, prelabel
 
     if label:
         faces = prelabel.roi(photos, label=label, into=out or Path(photos).parent)
         click.echo(f"{len(faces)} boxes")
     elif labelimg:
+        window = prelabel.label_img(photos, into=out)
         click.echo("labelImg is open; W draws a box, Ctrl+S saves, D opens the next photo")
-        prelabel.label_img(photos, into=out).wait()
+        window.wait()
     else:
         detector, bar = detect.MaskDetector.load(model), tqdm if sys.stderr.isatty() else None
-        faces, skipped = prelabel.prelabel(images.find(photos), detector, into=out or photos, root=photos, progress=bar)
+        found, root = _photos(photos)
+        faces, skipped = prelabel.prelabel(found, detector, into=out or root, root=root, progress=bar)
         for row in skipped:
             click.echo(f"left out {row['item']}: {row['reason']}", err=True)
-        click.echo(f"{len(faces)} faces of {faces['image'].nunique()} photos in {out or photos}")
+        click.echo(f"{len(faces)} faces of {faces['image'].nunique()} photos in {out or root}")
 
 
 @main.command()
@@ -228,6 +245,9 @@ def train(recipe: str, data: str, out: str, cache: str | None) -> None:
 
 def start(arguments: list[str] | None = None) -> int:
     """Run a command; what the caller can mend is one sentence and code 2, never a traceback."""
+    import sqlite3
+
+    from . import assets
     from .batch import Skip
 
     try:
@@ -238,15 +258,18 @@ def start(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         return 130
-    except (ValueError, FileNotFoundError, RuntimeError, Skip) as trouble:
+    except (ValueError, assets.AssetMissing, RuntimeError, Skip) as trouble:
         click.echo(f"{trouble}", err=True)
         return 2
     except ModuleNotFoundError as trouble:
         click.echo(f"{trouble.name} is not installed; run: pip install -c requirements.lock '.[all]'", err=True)
         return 2
+    except sqlite3.Error as trouble:
+        click.echo(f"manifest: {trouble}; is the disk full, or the folder read-only?", err=True)
+        return 2
     except OSError as trouble:
         where = f" ({Path(trouble.filename)})" if trouble.filename else ""
-        click.echo(f"{trouble.strerror or trouble}{where}", err=True)
+        click.echo(f"{trouble.strerror}{where}" if trouble.strerror else str(trouble), err=True)
         return 2
 
 

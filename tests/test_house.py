@@ -37,7 +37,7 @@ DOORS = {
     "av": "clips",
     "matplotlib": "plots",
     "papermill": "run",
-    "sqlite3": "manifest",
+    "sqlite3": "manifest __main__",
 }
 SOURCES = sorted(p for p in LIB.rglob("*.py") if "static" not in p.parts)
 

@@ -1,6 +1,7 @@
 """The command line as a person types it: what it prints, what it writes, how it ends."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -199,5 +200,26 @@ def test_a_missing_package_is_named_with_its_mend(
     run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "dlib", None)
-    code, _, complained = run("mask", tmp_path, "--out", tmp_path / "out")
+    code, _, complained = run("mask", images.write(tmp_path / "a.png", coloured()), "--out", tmp_path / "out")
     assert code == 2 and "is not installed" in complained and "pip install" in complained
+
+
+def test_an_empty_folder_and_one_photo_are_told_apart(run: Command, tmp_path: Path) -> None:
+    for command in (("mask", tmp_path, "--out", tmp_path / "out"), ("label", tmp_path)):
+        code, _, complained = run(*command)
+        assert code == 2 and "no images in it" in complained
+    photo = images.write(tmp_path / "photos/a.png", coloured())
+    code, said, _ = run("label", photo)
+    assert code == 0 and said.startswith("1 faces of 1 photos") and photo.with_suffix(".xml").is_file()
+
+
+def test_a_full_disk_under_the_manifest_is_a_sentence(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("lib.masks.generate", full)
+    photo = images.write(tmp_path / "a.png", coloured())
+    code, _, complained = run("mask", photo, "--out", tmp_path / "out")
+    assert code == 2 and complained.startswith("manifest: database or disk is full")
