@@ -100,15 +100,13 @@ def find(name: str) -> Path:
     """Path of a weight file, downloaded once if need be.
 
     Looked for in `MASK_ASSETS`, then in the user's cache, then at the publisher's address; a file whose SHA-256
-    differs from the known one is refused. Raises AssetMissing, ValueError for an unknown name.
+    or length differs from the known one is refused. Raises AssetMissing, ValueError for an unknown name.
     """
     if name not in ASSETS:
         raise ValueError(f"asset: unknown name {name!r}; known are {', '.join(ASSETS)}")
-    for asset in ASSETS[name]:
-        for folder in _folders():
-            path = folder / asset.file
-            if path.is_file() and _is_right(asset, path):
-                return path
+    here = _here(name)
+    if here is not None:
+        return here
     reasons = ["MASK_OFFLINE is set"] if offline() else []
     if not offline():
         for asset in ASSETS[name]:
@@ -125,14 +123,14 @@ def find(name: str) -> Path:
 
 
 def have(name: str, *, download: bool = False) -> bool:
-    """Whether a weight file is here already, or, with download, can be fetched now."""
+    """Whether a weight file is here, whole and by the check of `find`, or, with download, can be fetched now."""
     if download:
         try:
             find(name)
         except AssetMissing:
             return False
         return True
-    return any((folder / asset.file).is_file() for asset in ASSETS[name] for folder in _folders())
+    return _here(name) is not None
 
 
 def landmarks_68() -> Path:
@@ -176,8 +174,15 @@ def _folders() -> list[Path]:
     return [*([Path(named)] if named else []), Path(platformdirs.user_cache_dir("face-mask-workbench"))]
 
 
+def _here(name: str) -> Path | None:
+    """The first file of this name that is the right one, or None."""
+    candidates = ((asset, folder / asset.file) for asset in ASSETS[name] for folder in _folders())
+    return next((path for asset, path in candidates if path.is_file() and _is_right(asset, path)), None)
+
+
 def _is_right(asset: Asset, path: Path) -> bool:
-    return not asset.sha256 or (path.stat().st_size == asset.bytes and files.sha256(path) == asset.sha256)
+    whole = path.stat().st_size == asset.bytes
+    return whole and (not asset.sha256 or files.sha256(path) == asset.sha256)
 
 
 def _download(asset: Asset, url: str) -> Path:
@@ -189,4 +194,6 @@ def _download(asset: Asset, url: str) -> Path:
     if asset.sha256 and files.sha256(content) != asset.sha256:
         found = files.sha256(content)
         raise ValueError(f"{len(content)} bytes with SHA-256 {found[:12]}…, expected {asset.sha256[:12]}…")
+    if len(content) != asset.bytes:
+        raise ValueError(f"{len(content)} bytes, expected {asset.bytes}: cut off, or no longer the same file")
     return files.write(target, content)

@@ -67,6 +67,31 @@ def test_a_publisher_who_serves_other_bytes_is_refused(toy: str, monkeypatch: py
     assert not assets.have(toy)
 
 
+def test_a_download_that_was_cut_off_does_not_stay(toy: str, monkeypatch: pytest.MonkeyPatch, server: str) -> None:
+    """Without a known SHA-256 the length is all there is to tell a whole file by."""
+    asset = assets.Asset("good.bin", len(CONTENT) + 1, "", (f"{server}/good.bin",), "MIT")
+    monkeypatch.setitem(assets.ASSETS, "toy", (asset,))
+    with pytest.raises(assets.AssetMissing, match=f"{len(CONTENT)} bytes, expected {len(CONTENT) + 1}"):
+        assets.find(toy)
+    assert not assets.have(toy)
+
+
+def test_what_was_cut_off_before_is_fetched_again(
+    toy: str, monkeypatch: pytest.MonkeyPatch, server: str, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(
+        assets.ASSETS, "toy", (assets.Asset("good.bin", len(CONTENT), "", (f"{server}/good.bin",), "MIT"),)
+    )
+    files.write(tmp_path / "cache/good.bin", CONTENT[:50])
+    assert assets.find(toy).read_bytes() == CONTENT
+
+
+def test_a_damaged_file_is_not_had(toy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MASK_OFFLINE", "1")
+    files.write(tmp_path / "cache/good.bin", b"x" * len(CONTENT))
+    assert not assets.have(toy)
+
+
 def test_unknown_names_are_quoted() -> None:
     with pytest.raises(ValueError, match="unknown name 'nope'"):
         assets.find("nope")
