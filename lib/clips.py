@@ -113,8 +113,8 @@ def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> It
     """Every frame of a video: (seconds since the first one, rgb, turned upright as players show it).
 
     source: a file, a stream's address (with "://"), or an open binary file; timeout: seconds without data from a
-    stream. A frame without a time has 0. Damaged parts are left out, with a word in the log. Raises FileNotFoundError, ValueError where nothing at
-    all can be read, or a stream breaks.
+    stream. A frame without a time has 0. Damaged parts are left out, with a word in the log. Raises FileNotFoundError,
+    ValueError where nothing at all can be read, or a stream breaks.
     """
     import av
 
