@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from lib import crawl, images
+from lib import crawl, images, labels
 from lib.crawl import engines
 from lib.workspace import Workspace
 
@@ -251,7 +251,9 @@ def test_what_failed_is_tried_again_but_what_was_unreadable_is_not(host, work):
 @pytest.mark.parametrize(
     "address",
     ["http://10.1.2.3/a.jpg", "http://169.254.169.254/latest/meta-data", "http://[::1]/a.jpg", "http://0.0.0.0/a.jpg",
-     "http://[::ffff:127.0.0.1]/a.jpg", "http://2130706433/a.jpg", "http://localhost/a.jpg", "http://224.0.0.1/a.jpg"],
+     "http://[::ffff:127.0.0.1]/a.jpg", "http://[::127.0.0.1]/a.jpg", "http://[64:ff9b::7f00:1]/a.jpg",
+     "http://[64:ff9b:1::1]/a.jpg", "http://[2002:7f00:1::]/a.jpg", "http://127.1/a.jpg", "http://2130706433/a.jpg",
+     "http://localhost/a.jpg", "http://224.0.0.1/a.jpg"],
 )  # fmt: skip
 def test_private_addresses_are_refused(address, work, monkeypatch):
     monkeypatch.delenv("MASK_OFFLINE", raising=False)
@@ -259,6 +261,22 @@ def test_private_addresses_are_refused(address, work, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     row = crawl.crawl([address], engine="urls", into=work, limits=FAST).iloc[0]
     assert row.downloaded == 0 and "private or loopback" in row.why
+
+
+@pytest.mark.parametrize(
+    ("name", "public"),
+    [("127.1", False), ("2130706433", False), ("0x7f.1", False), ("0177.0.0.1", False), ("127.0.0.1.", False),
+     ("localhost.", False), ("１２７.0.0.1", False), ("[64:ff9b::a00:1]", False), ("[::10.0.0.1]", False),
+     ("[64:ff9b::5db8:d822]", True), ("1572395042", True), ("photos.example", True)],
+)  # fmt: skip
+def test_behind_a_proxy_private_addresses_are_refused_however_they_are_spelled(name, public, host, work, monkeypatch):
+    for variable in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "MASK_OFFLINE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("http_proxy", host.url)
+    host.answers["/a.jpg"] = picture(1)
+    row = crawl.crawl([f"http://{name}/a.jpg"], engine="urls", into=work, limits=FAST).iloc[0]
+    assert row.downloaded == int(public) and bool(host.hits) == public, row.why
+    assert public or "private or loopback" in row.why
 
 
 def test_a_redirect_to_a_private_address_is_refused_and_never_asked(host, work):
@@ -520,6 +538,33 @@ def test_a_folder_is_remembered_where_it_lies(tmp_path, work):
     assert not again.new.any() and rows.new.sum() == 3
 
 
+@pytest.mark.parametrize("name", ["mask", "wrong", "No mask"])
+def test_the_name_of_the_folder_itself_promises_nothing(name, tmp_path, work):
+    images.write(tmp_path / name / "loose.jpg", picture(1))
+    images.write(tmp_path / name / "without_mask" / "a.jpg", picture(2))
+    rows, _ = crawl.take_in(tmp_path / name, into=work)
+    assert dict(zip([Path(f).name for f in rows.file], rows.label, strict=True)) == {
+        "loose.jpg": "", "a.jpg": "without_mask",
+    }  # fmt: skip
+    said, _ = labels.read_folder(tmp_path / name)
+    assert dict(zip([Path(f).name for f in said.image], said.label, strict=True)) == {"a.jpg": "without_mask"}
+    with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
+        archive.writestr("loose.jpg", picture(3))
+    assert list(crawl.take_in(tmp_path / f"{name}.zip", into=work)[0].label) == [""]
+
+
+def test_photos_that_were_renamed_are_found_again(tmp_path, work):
+    fill(tmp_path / "mine")
+    crawl.take_in(tmp_path / "mine", into=work)
+    (tmp_path / "mine" / "loose.jpg").rename(tmp_path / "mine" / "better name.jpg")
+    (tmp_path / "mine" / "no_mask" / "deep" / "b.png").unlink()
+    rows, _ = crawl.take_in(tmp_path / "mine", into=work)
+    assert str(tmp_path / "mine" / "better name.jpg") in list(rows.image) and not rows.new.any()
+    with work.manifest() as manifest:
+        kept = manifest.kept()
+    assert len(kept) == 2 and all(Path(p).is_file() for p in kept.path)
+
+
 def test_a_zip_is_unpacked_by_content_and_never_outside(tmp_path, work):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -530,6 +575,31 @@ def test_a_zip_is_unpacked_by_content_and_never_outside(tmp_path, work):
     rows, skipped = crawl.take_in(tmp_path / "photos.zip", into=work)
     assert list(rows.label) == ["with_mask", ""] and not skipped
     assert len(list(work.raw.rglob("*.jpg"))) == 2 and not list(tmp_path.parent.glob("evil.jpg"))
+
+
+def test_a_bad_member_of_a_zip_is_skipped_and_the_rest_is_taken(tmp_path, work):
+    path = tmp_path / "photos.zip"
+    names = ["good.jpg", "crc.jpg", "locked.jpg", "method.jpg", "stream.jpg", "cut.jpg", "last.jpg"]
+    with zipfile.ZipFile(path, "w") as archive:
+        for seed, name in enumerate(names):
+            packed = zipfile.ZIP_DEFLATED if name == "stream.jpg" else zipfile.ZIP_STORED
+            archive.writestr(name, picture(seed)[: -700 if name == "cut.jpg" else None], packed)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        at = {i.filename: i.header_offset for i in archive.infolist()}
+    listed = {name: content.rindex(name.encode()) - 46 for name in names}  # in the directory at the end
+    body = lambda name: at[name] + 30 + len(name)  # noqa: E731
+    content[body("crc.jpg") + 900] ^= 0xFF
+    content[body("stream.jpg") : body("stream.jpg") + 40] = b"\xff" * 40
+    for name, offset, value in (("locked.jpg", 0, 1), ("method.jpg", 2, 99)):
+        content[at[name] + 6 + offset] = content[listed[name] + 8 + offset] = value
+    path.write_bytes(content)
+    rows, skipped = crawl.take_in(path, into=work)
+    assert [Path(f).name.split("!")[-1] for f in rows.file] == ["good.jpg", "last.jpg"]
+    why = {s["item"].split("!")[-1]: s["reason"] for s in skipped}
+    assert sorted(why) == sorted(set(names) - {"good.jpg", "last.jpg"})
+    assert "checksum" in why["crc.jpg"] and "encrypted" in why["locked.jpg"]
+    assert len(crawl.report(work)) and all(why.values())
 
 
 def test_a_folder_without_photos_or_none_at_all(tmp_path, work):

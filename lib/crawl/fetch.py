@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import threading
 import time
+import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ __all__ = ["Answer", "Session"]
 HOPS = 5  # redirects that are followed
 CHUNK = 1 << 16
 _NO_AI = {"noai", "noimageai", "noindex", "noimageindex", "none"}  # as img2dataset reads X-Robots-Tag
+_CARRIERS = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))  # of IPv4: NAT64, "compatible"
+_INSIDE = ipaddress.IPv6Network("64:ff9b:1::/48")  # NAT64 of a network's own; older Pythons call it global
 _open = threading.local()  # whether the request of this thread may reach a private address
 
 
@@ -218,14 +221,27 @@ def _resolve(host: str) -> list[str]:
 
 
 def _is_private(address: str) -> bool:
-    if address == "localhost" or address.endswith((".localhost", ".local", ".internal")):
+    """Whether an address, or a name that a proxy will look up, lies inside; old spellings of IPv4 are understood."""
+    plain = unicodedata.normalize("NFKC", address).replace("\u3002", ".").lower().split("%")[0].rstrip(".")
+    if plain == "localhost" or plain.endswith((".localhost", ".local", ".internal")):
         return True
     try:
-        ip = ipaddress.ip_address(address.split("%")[0])
+        ip = ipaddress.ip_address(plain)
     except ValueError:
-        return False  # a name, asked through a proxy
-    inner = getattr(ip, "ipv4_mapped", None) or getattr(ip, "sixtofour", None)
-    return _is_private(str(inner)) if inner else ip.is_multicast or not ip.is_global
+        try:
+            ip = ipaddress.IPv4Address(socket.inet_aton(plain))  # 127.1, 2130706433, 0x7f.1
+        except (OSError, UnicodeError, ValueError):
+            return False  # a name, asked through a proxy
+    inner = _inner(ip) if isinstance(ip, ipaddress.IPv6Address) else None
+    ip = inner or ip
+    return ip.is_multicast or not ip.is_global or ip in _INSIDE
+
+
+def _inner(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 one stands for: mapped, 6to4, NAT64 or the old "compatible" form."""
+    if any(ip in net for net in _CARRIERS):
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour
 
 
 def _is_loopback(host: str) -> bool:

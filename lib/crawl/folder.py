@@ -1,6 +1,8 @@
 """A person's own photos: remembered where they lie, never copied or changed."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -29,8 +31,10 @@ def take_in(
     """Remember the photos of a folder (and below), or of a zip file: (table of images, skipped files with reason).
 
     Files of a folder stay where they lie. Those of a zip are unpacked into the workspace, named by content. label is
-    the class that the nearest folder is named after ("with_mask", "no mask", …), else ''. Taking a folder in twice
-    adds only what is new. Raises FileNotFoundError for a folder that is not there, ValueError for one without photos.
+    the class that the nearest folder inside is named after ("with_mask", "no mask", …), else ''; as in
+    `labels.read_folder`, the name of `folder` itself promises nothing. Taking a folder in twice adds only what is new,
+    and finds photos again that were renamed. Raises FileNotFoundError for a folder that is not there, ValueError for
+    one without photos.
     """
     folder = Path(folder)
     zipped = folder.is_file() and zipfile.is_zipfile(folder)
@@ -58,9 +62,8 @@ class _Photo:
 
     @property
     def label(self) -> str:
-        root = self.root.resolve()
         inside = Path(self.member).parts if self.member else self.path.relative_to(self.root).parts
-        for part in reversed((root.stem if self.member else root.name, *inside[:-1])):
+        for part in reversed(inside[:-1]):
             try:
                 return classes.canonical(part)
             except ValueError:
@@ -88,10 +91,19 @@ class _Unpack:
     raw: Path
 
     def __call__(self, photo: _Photo) -> dict[str, Any]:
-        with zipfile.ZipFile(photo.path) as archive:
-            cap = Limits().bytes
-            with archive.open(photo.member) as file:
+        cap = Limits().bytes
+        try:
+            with zipfile.ZipFile(photo.path) as archive, archive.open(photo.member) as file:
                 content = file.read(cap + 1)
+        except zipfile.BadZipFile as trouble:
+            reason = "the checksum is wrong" if "CRC" in str(trouble) else str(trouble)
+            raise batch.Skip(f"damaged in the zip file ({reason})") from None
+        except NotImplementedError:
+            raise batch.Skip("packed in a way not known here; unpack the zip file and give the folder") from None
+        except RuntimeError:
+            raise batch.Skip("encrypted; unpack the zip file and give the folder") from None
+        except (zlib.error, lzma.LZMAError, EOFError) as trouble:
+            raise batch.Skip(f"damaged in the zip file ({trouble or 'it ends too early'})") from None
         if len(content) > cap:
             raise batch.Skip(f"larger than {cap / 1e6:g} MB")
         images.read(content, max_side=64)
