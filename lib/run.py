@@ -220,10 +220,15 @@ def keep_outputs(*, build: Path | None = None, say: Callable[[str], None] = lamb
 
 
 def _still(notebook: Any) -> None:
-    """Leave of a widget only its still picture, where it has one, for pages without a kernel."""
-    for output in (o for cell in notebook.cells for o in cell.get("outputs", [])):
-        if "image/jpeg" in output.get("data", {}):
-            output["data"].pop("application/vnd.jupyter.widget-view+json", None)
+    """Leave of a widget only its still picture, or nothing where it has none, for pages without a kernel."""
+    view = "application/vnd.jupyter.widget-view+json"
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        for output in outputs:
+            if "image/jpeg" in output.get("data", {}):
+                output["data"].pop(view, None)
+        if outputs:
+            cell.outputs = [o for o in outputs if view not in o.get("data", {})]
 
 
 def _settle(notebook: Any) -> None:

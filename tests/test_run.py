@@ -113,3 +113,12 @@ def test_the_summary_says_in_sentences_what_to_know(tmp_path: Path, monkeypatch:
     assert "9 found, 8 readable, 5 kept; 2 copies and 1 bad ones set aside" in said
     assert "0.970 balanced (95 %: 0.900 to 1.000) on 40 faces of 30 test images" in said
     assert "model     w/models/mine.json" in said
+
+
+def test_a_widget_without_a_still_picture_leaves_nothing_behind() -> None:
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "<Widget>"}
+    outputs = [nbformat.v4.new_output("display_data", dict(view)),
+               nbformat.v4.new_output("display_data", {**view, "image/jpeg": "aGk="})]  # fmt: skip
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("w", outputs=outputs)])
+    run._still(content)
+    assert [sorted(o["data"]) for o in content.cells[0].outputs] == [["image/jpeg", "text/plain"]]
