@@ -250,6 +250,19 @@ def test_split_file_is_the_same_everywhere(tmp_path):
     assert sum(sum(v.values()) for v in one["faces"].values()) == 40
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "called"),
+    [
+        ("/d/train/w/1.jpg", "/d/test/w/1.jpg", ["s/train/w/1.jpg", "s/test/w/1.jpg"]),
+        ("/d/w/1.jpg", "/d/w/w/1.jpg", ["s/1.jpg", "s/w/1.jpg"]),
+        ("/d/w/1.jpg", "/d/w/1.png", ["s/w/1.jpg", "s/w/1.png"]),
+    ],
+)
+def test_images_of_one_name_have_a_key_each(first, second, called):
+    rows = table(*({"image": i, "source": "s"} for i in (first, second, first)))
+    assert dataset.keys(rows).tolist() == [*called, called[0]]
+
+
 # --- leaks ---
 
 

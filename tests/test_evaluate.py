@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import supervision as sv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,8 +109,29 @@ def test_names_that_repeat_take_their_folders_along():
     answers = evaluate.answers_on_boxes(truth, np.eye(3)[[0, 0]])
     assert list(answers) == ["p/1.jpg", "q/1.jpg"]
     assert evaluate.score(truth, answers)["recall_per_class"] == {MASK: 1.0, BARE: 0.0, WRONG: None}
-    with pytest.raises(ValueError, match="same folder and file name"):
-        evaluate.score(pd.concat([truth, truth.assign(image="/other/q/1.jpg")]), {})
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "called"),
+    [
+        ("/d/train/with/1.jpg", "/d/test/with/1.jpg", ["train/with/1", "test/with/1"]),
+        ("/d/1.jpg", "/d/1.png", ["1.jpg", "1.png"]),
+        ("/1.jpg", "/d/1.jpg", ["1", "d/1"]),
+        ("/d/a.jpg", "/e/b.jpg", ["a", "b"]),
+    ],
+)
+def test_names_grow_until_they_differ(first, second, called):
+    assert evaluate.photo_names([first, second, first]) == [*called, called[0]]
+    truth = pd.concat([faces(("1", A, MASK)).assign(image=first), faces(("1", A, BARE)).assign(image=second)])
+    answers = evaluate.answers_on_boxes(truth, np.eye(3)[[0, 0]])
+    assert [Path(name).name for name in answers] == [Path(first).name, Path(second).name]
+    assert evaluate.score(truth, answers)["recall_per_class"] == {MASK: 1.0, BARE: 0.0, WRONG: None}
+
+
+def test_a_photo_that_cannot_be_read_does_not_rename_the_others(tmp_path):
+    photos = [images.write(tmp_path / side / "1.png", np.zeros((9, 9, 3), np.uint8)) for side in ("a", "b")]
+    photos[0].write_bytes(b"nothing")
+    assert list(evaluate.detections(photos, lambda rgb: sv.Detections.empty())) == ["b/1.png"]
 
 
 def test_a_network_of_two_classes_is_put_in_order():

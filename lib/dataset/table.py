@@ -1,5 +1,6 @@
 """The table of faces as such: files, names, joining."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,22 @@ def write(table: pd.DataFrame, path: str | Path) -> Path:
 
 
 def keys(table: pd.DataFrame) -> pd.Series:
-    """A name for every row's image that holds on any machine: source/folder/file."""
-    paths = [Path(i) for i in table["image"]]
+    """A name for every row's image that holds on any machine: source/folder/file.
+
+    Where several images would share it, they go by their paths below the folder that they have in common.
+    """
+    paths = [Path(i).absolute() for i in table["image"]]
     source = table["source"] if "source" in table else pd.Series("", index=table.index)
-    return pd.Series([f"{s}/{p.parent.name}/{p.name}" for s, p in zip(source, paths, strict=True)], index=table.index)
+    short = [f"{s}/{p.parent.name}/{p.name}" for s, p in zip(source, paths, strict=True)]
+    sharing: dict[str, set[Path]] = {}
+    for key, path in zip(short, paths, strict=True):
+        sharing.setdefault(key, set()).add(path)
+    root = {key: os.path.commonpath([p.parent for p in members]) for key, members in sharing.items()}
+    long = [
+        f"{s}/{p.relative_to(root[key]).as_posix()}" if len(sharing[key]) > 1 else key
+        for s, key, p in zip(source, short, paths, strict=True)
+    ]
+    return pd.Series(long, index=table.index)
 
 
 def promised(kept: pd.DataFrame, *, source: str = "") -> pd.DataFrame:

@@ -7,7 +7,7 @@ they come from (a shipped model, a peer, a person) is all one.
 from .answers import aligned, answers_on_boxes, detections, worst
 from .attention import attention
 from .baselines import faked, shortcut
-from .detection import average_precision, pair, score, three
+from .detection import average_precision, pair, photo_names, score, three
 from .measures import MISSED, ece, measure, reliability, slices
 from .report import report
 
@@ -22,6 +22,7 @@ __all__ = [
     "faked",
     "measure",
     "pair",
+    "photo_names",
     "reliability",
     "report",
     "score",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import batch, classes, images
-from .detection import photo_names
+from .detection import file_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,12 +35,8 @@ def detections(
     rows, skipped = batch.run(lambda photo: (photo, _answers(photo, detector, threshold)), photos, progress=progress)
     for trouble in skipped:
         log.warning("detections: %s is left out: %s", trouble["item"], trouble["reason"])
-    return dict(zip(_names([photo for photo, _ in rows]), (answers for _, answers in rows), strict=True))
-
-
-def _names(photos: Sequence[str]) -> list[str]:
-    """File names, with the folder's before them where names repeat."""
-    return [name + Path(photo).suffix for name, photo in zip(photo_names(photos), photos, strict=True)]
+    names = dict(zip(photos, file_names(photos), strict=True))
+    return {names[photo]: answers for photo, answers in rows}
 
 
 def _answers(photo: str, detector: Any, threshold: float) -> list[list[Any]]:
@@ -61,7 +57,7 @@ def answers_on_boxes(table: "pd.DataFrame", probabilities: np.ndarray) -> dict[s
     """Probabilities (n, 3) of a table's faces as answers on its own boxes, by file name, for `score(on_boxes=True)`."""
     result: dict[str, list[list[Any]]] = {}
     best, sure = np.asarray(probabilities).argmax(1), np.asarray(probabilities).max(1)
-    names = _names([str(image) for image in table["image"]])
+    names = file_names(table["image"])
     for name, box, c, p in zip(names, table[["x1", "y1", "x2", "y2"]].to_numpy(float), best, sure, strict=True):
         result.setdefault(name, []).append([*box.tolist(), round(float(p), 5), classes.NAMES[c]])
     return result

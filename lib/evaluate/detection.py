@@ -1,7 +1,7 @@
 """How well faces are found and named on photos: pairing, average precision, the three figures side by side."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from .measures import MISSED, count, figures, mean, ratio
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["average_precision", "pair", "photo_names", "score", "three"]
+__all__ = ["average_precision", "file_names", "pair", "photo_names", "score", "three"]
 
 MIN_IOU = 0.5
 Answers = Mapping[str, Sequence[Sequence[Any]]]  # {"file": [[x1, y1, x2, y2, score, "class"], …]}
@@ -23,11 +23,10 @@ def pair(
 ) -> tuple["pd.DataFrame", dict[str, int]]:
     """Give every true face the answer that was found on it: truth with columns answer and score, and what was wrong.
 
-    Photos are paired by file name without extension (by folder and name where names repeat). By falling score, each
-    answer of at least `threshold` takes the free face that it covers best, at IoU ≥ 0.5; a face without one is
-    "missed". Faces with a side below min_side are left out, and an answer on one is neither right nor wrong. on_boxes:
-    the answers were made on the labelled boxes, so each goes to its box whatever its score. Second value: the counts
-    of false_detections and dropped_detections.
+    Photos are paired by `photo_names`. By falling score, each answer of at least `threshold` takes the free face that
+    it covers best, at IoU ≥ 0.5; a face without one is "missed". Faces with a side below min_side are left out, and an
+    answer on one is neither right nor wrong. on_boxes: the answers were made on the labelled boxes, so each goes to its
+    box whatever its score. Second value: the counts of false_detections and dropped_detections.
     """
     by_photo = _by_photo(truth, answers)
     wrong = {"false_detections": 0, "dropped_detections": 0}
@@ -51,21 +50,45 @@ def pair(
 
 
 def photo_names(paths: Sequence[Any]) -> list[str]:
-    """What photos go by: the file's name without extension, with its folder's before it where names repeat.
+    """What photos go by: the file's name without extension, with as many folders before it as tell all of them apart.
 
-    Raises ValueError where that is not enough either.
+    Where folders alone do not (1.jpg beside 1.png), the extension stays.
     """
-    known = [Path(p) for p in paths]
-    for depth in (1, 2):
-        names = ["/".join(p.with_suffix("").parts[-depth:]) for p in known]
-        if len(set(names)) == len(set(known)):
-            return names
-    raise ValueError("photos: two have the same folder and file name; answers go by them, so measure them apart")
+    known = [_parts(p) for p in paths]
+    depth, whole = _depth(known)
+    return [_cut(p, depth, whole=whole) for p in known]
+
+
+def file_names(paths: Sequence[Any]) -> list[str]:
+    """`photo_names` with the extension: what answers about photos go by."""
+    known = [_parts(p) for p in paths]
+    depth, _ = _depth(known)
+    return [_cut(p, depth, whole=True) for p in known]
+
+
+def _parts(path: Any) -> tuple[str, ...]:
+    return Path(path).absolute().parts[1:]
+
+
+def _cut(parts: Sequence[str], depth: int, *, whole: bool) -> str:
+    """The last `depth` parts of a path as a name; whole: with the extension."""
+    name = "/".join(parts[-depth:])
+    return name if whole else str(PurePosixPath(name).with_suffix(""))
+
+
+def _depth(known: Sequence[tuple[str, ...]]) -> tuple[int, bool]:
+    """How many parts of each path, and whether with the extension, tell different photos apart."""
+    different = set(known)
+    for whole in (False, True):
+        for depth in range(1, max(map(len, different), default=0) + 1):
+            if len({_cut(p, depth, whole=whole) for p in different}) == len(different):
+                return depth, whole
+    return 1, False
 
 
 def _by_photo(truth: "pd.DataFrame", answers: Answers) -> dict[str, Sequence[Sequence[Any]]]:
-    depth = 1 + max((name.count("/") for name in photo_names(truth["image"])), default=0)
-    return {"/".join(Path(name).with_suffix("").parts[-depth:]): rows for name, rows in answers.items()}
+    depth, whole = _depth([_parts(p) for p in truth["image"]])
+    return {_cut(Path(name).parts, depth, whole=whole): rows for name, rows in answers.items()}
 
 
 def _photos(truth: "pd.DataFrame") -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
