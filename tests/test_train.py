@@ -1,6 +1,8 @@
 import dataclasses
+import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from lib import boxes, classes, train
 
 pytest.importorskip("tensorflow")
 
+recipe = importlib.import_module("lib.train.recipe")  # `train.recipe` is the function
 TINY = train.Plan(network="tutorial_cnn", size=16, epochs_head=0, epochs_all=3, batch=8, rate_all=1e-3, patience=9)
 COLOURS = {"with_mask": (30, 200, 60), "without_mask": (220, 60, 50), "mask_worn_incorrectly": (60, 60, 220)}
 
@@ -127,6 +130,22 @@ def test_a_killed_run_goes_on_to_the_same_result(trained, tmp_path: Path) -> Non
     assert np.allclose(run.history["loss"], whole["loss"], rtol=0.02)
 
 
+def test_a_run_that_had_stopped_early_does_not_train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, crops = faces(each=8)
+    plan = dataclasses.replace(TINY, epochs_all=9, patience=1, rate_all=0.0)  # nothing is learnt, so nothing is better
+
+    def kill(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.fitting, "_finish", kill)
+        with pytest.raises(KeyboardInterrupt):
+            train.fit(table, crops, into=tmp_path, name="x", plan=plan)
+    seen: list[int] = []
+    run = train.fit(table, crops, into=tmp_path, name="x", plan=plan, on_epoch=lambda row: seen.append(row["epoch"]))
+    assert seen == [] and len(run.history) < 9
+
+
 def test_other_data_or_another_plan_starts_anew(tmp_path: Path) -> None:
     table, crops = faces(each=8)
 
@@ -183,3 +202,23 @@ def test_gather_leaves_out_the_photos_of_the_test(shared: Path) -> None:
 def test_gather_of_an_empty_folder_names_what_it_wants(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="has none of faces-4k"):
         train.gather(tmp_path)
+
+
+def test_the_recipe_wants_the_list_of_overlaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe.assets, "models", lambda: tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"overlap-photos-853\.txt"):
+        train.recipe(tmp_path, into=tmp_path / "out")
+
+
+def test_another_finder_prepares_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finders = [SimpleNamespace(name="yunet", min_score=0.5, max_side=640)]
+    finders += [SimpleNamespace(name="hog", min_score=0.5, max_side=640)]
+    finders += [SimpleNamespace(name="hog", min_score=0.9, max_side=640)]
+    finders += [SimpleNamespace(name="hog", min_score=0.9, max_side=320)]
+    used: list[object] = []
+    monkeypatch.setattr(recipe, "prepare", lambda table, *, find, **_: used.append(find) or table)
+    table = pd.DataFrame({"image": ["a.jpg"], "label": ["with_mask"]})
+    for find in [f for f in finders for _ in range(2)]:
+        monkeypatch.setattr(recipe.faces, "finder", lambda find=find: find)
+        recipe._prepared(table, tmp_path, seed=0)
+    assert used == finders

@@ -218,7 +218,7 @@ def _learn(
     network = model.load(state.last(done - 1)) if done else _build(plan, len(faces.classes))
     answers, weights = _targets(faces, plan)
     seen = _seen(faces, plan)
-    for epoch in range(done, epochs):
+    for epoch in range(done, done if state.stopped else epochs):
         stage = "head" if epoch < plan.epochs_head else "all"
         if epoch in (0, plan.epochs_head):
             _compile(network, plan, stage, steps=max(1, len(answers) // plan.batch))

@@ -80,8 +80,13 @@ def _families(table: "pd.DataFrame") -> np.ndarray:
 
 
 def listed(path: Path) -> list[str]:
-    """The first word of every line of a text file that is no remark; none where there is no file."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    """The first word of every line of a text file that is no remark. Raises FileNotFoundError."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"list: {path} is not there; it names the photos of the test of record that training must leave out, and "
+            f"belongs to the models that ship: get it back from the repository"
+        )
+    lines = path.read_text(encoding="utf-8").splitlines()
     return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
 
 
@@ -122,7 +127,8 @@ def recipe(
     Face boxes are found in class-folder crops, look-alikes and one person's photos are kept on one side of the split,
     and what is decided is decided on validation. cache: a folder that keeps boxes, groups and crops for the next run.
     Takes some half an hour on two cores; killed, it goes on where it was. Writes NAME.keras, .tflite, .json, .csv and
-    NAME-split.json into `into`. changes: fields of the plan.
+    NAME-split.json into `into`. changes: fields of the plan. Raises FileNotFoundError where the list of photos that
+    overlap with the test of record is missing.
     """
     plan = dataclasses.replace(plan or Plan(), **changes)
     started, into = time.monotonic(), Path(into)
@@ -145,10 +151,12 @@ def recipe(
 
 
 def _prepared(table: "pd.DataFrame", cache: Path | None, **how: Any) -> "pd.DataFrame":
-    """`prepare`, or what it gave for the same faces before."""
+    """`prepare`, or what it gave for the same faces by the same finder and thresholds before."""
+    how["find"] = find = faces.finder()
     if cache is None:
         return prepare(table, **how)
-    digest = images.sha256(f"{table.to_csv(index=False)}{how['seed']}{TWINS}".encode())[:16]
+    said = (find.name, find.min_score, find.max_side, TWINS, TWIN_BITS, how["seed"])
+    digest = images.sha256(f"{table.to_csv(index=False)}{said}".encode())[:16]
     path = cache / f"prepared-{digest}.parquet"
     if path.is_file():
         return dataset.read(path)
@@ -158,10 +166,15 @@ def _prepared(table: "pd.DataFrame", cache: Path | None, **how: Any) -> "pd.Data
 
 
 def prepare(
-    table: "pd.DataFrame", *, seed: int = 0, executor: Executor | None = None, progress: Callable | None = None
+    table: "pd.DataFrame",
+    *,
+    find: Callable[[np.ndarray], Any],
+    seed: int = 0,
+    executor: Executor | None = None,
+    progress: Callable | None = None,
 ) -> "pd.DataFrame":
     """Box every crop, group look-alikes and persons, and split by group into train and validation (85 : 15)."""
-    table = dataset.locate(table, faces.finder(), executor=executor, progress=progress)
+    table = dataset.locate(table, find, executor=executor, progress=progress)
     prints, _ = dedupe.fingerprints(sorted(set(table["image"])), executor=executor, progress=progress)
     table = dataset.group(table, twins=dedupe.groups(prints, max_distance=TWINS, max_bits=TWIN_BITS))
     large = (
