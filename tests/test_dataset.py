@@ -51,6 +51,53 @@ def test_promised_are_the_images_whose_query_named_a_class():
     ]
 
 
+# --- bare ---
+
+
+def seen(rgb: np.ndarray) -> SimpleNamespace:
+    """A detector that reads the answers off the photo's first pixel."""
+    names = {10: [], 20: ["without_mask"], 30: ["without_mask", "with_mask"], 40: ["unsure"]}[int(rgb[0, 0, 0])]
+
+    class Found(list):
+        data = {"class_name": names}
+
+    return Found(names)
+
+
+def kept(folder: Path, **shades: tuple[int, str]) -> pd.DataFrame:
+    paths = [images.write(folder / f"{n}.png", np.full((8, 8, 3), s, np.uint8)) for n, (s, _) in shades.items()]
+    rows = [(str(p), images.sha256(p), label) for p, (_, label) in zip(paths, shades.values(), strict=True)]
+    return pd.DataFrame(rows, columns=["path", "sha256", "label"])
+
+
+def test_bare_of_nothing(tmp_path):
+    rows, skipped = dataset.bare(kept(tmp_path), table(), ask=seen)
+    assert len(rows) == 0 and skipped == []
+
+
+def test_a_photo_is_bare_where_a_person_or_the_detector_says_so(tmp_path):
+    photos = kept(
+        tmp_path, none=(10, ""), open=(20, ""), mixed=(30, "without_mask"), odd=(40, ""), masked=(20, "with_mask")
+    )
+    (tmp_path / "cut.png").write_bytes(b"cut")
+    photos.loc[len(photos)] = [str(tmp_path / "cut.png"), "0", ""]
+    rows, skipped = dataset.bare(photos, table(), ask=seen)
+    assert [Path(p).stem for p in rows["path"]] == ["open"]
+    assert [(Path(s["item"]).stem, s["reason"][:25]) for s in skipped[:3]] == [
+        ("none", "no face found"), ("mixed", "a face may wear a mask al"), ("odd", "a face may wear a mask al")
+    ]  # fmt: skip
+    assert len(skipped) == 4
+
+
+def test_the_word_of_a_person_about_a_photo_stands(tmp_path):
+    photos = kept(tmp_path, open=(20, ""), mixed=(30, ""))
+    said = table(
+        {"image": photos["path"][0], "label": "with_mask"}, {"image": photos["path"][1], "label": "without_mask"}
+    )
+    rows, skipped = dataset.bare(photos, said, ask=seen)
+    assert [Path(p).stem for p in rows["path"]] == ["mixed"] and skipped == []
+
+
 # --- locate ---
 
 
@@ -323,3 +370,22 @@ def test_table_round_trip(tmp_path):
     assert dataset.read(dataset.write(rows, tmp_path / "faces.parquet"))["group"].tolist() == rows["group"].tolist()
     with pytest.raises(FileNotFoundError, match="notebook 03"):
         dataset.read(tmp_path / "none.parquet")
+
+
+def test_a_series_of_one_person_does_not_leave_the_test_without_a_class():
+    """Thirteen photos of one bare person and some of others: the choosy deal would put all bare faces into training."""
+    rows = [{"image": f"m{i}.jpg", "label": "with_mask", "group": f"m{i}"} for i in range(25)]
+    rows += [
+        {"image": f"b{i}.jpg", "label": "without_mask", "group": "one" if i < 13 else f"b{i % 2}"} for i in range(25)
+    ]
+    split = dataset.split(table(*rows), shares=(0.6, 0.15, 0.25), largest=0.3, seed=0)
+    assert set(split.loc[split["split"] == "test", "label"]) == {"with_mask", "without_mask"}
+    assert dataset.testable(split) is split
+
+
+def test_a_class_of_one_person_cannot_be_tested_and_says_so():
+    rows = [{"image": f"m{i}.jpg", "label": "with_mask", "group": f"m{i}"} for i in range(12)]
+    rows += [{"image": f"b{i}.jpg", "label": "without_mask", "group": "me"} for i in range(12)]
+    split = dataset.split(table(*rows), seed=0)
+    with pytest.raises(ValueError, match="12 without_mask faces belong to 1 people or scenes, too few"):
+        dataset.testable(split)

@@ -6,11 +6,12 @@ together (one photo, twins, parent and masked child, one person) shares a group,
 
 from .cutting import crops, locate
 from .groups import apart, group
-from .splits import leaks, split, trainable, write_split
-from .table import join, keys, promised, read, write
+from .splits import leaks, split, testable, trainable, write_split
+from .table import bare, join, keys, promised, read, write
 
 __all__ = [
     "apart",
+    "bare",
     "crops",
     "group",
     "join",
@@ -20,6 +21,7 @@ __all__ = [
     "promised",
     "read",
     "split",
+    "testable",
     "trainable",
     "write",
     "write_split",

@@ -1,15 +1,17 @@
 """The table of faces as such: files, names, joining."""
 
 import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .. import classes, images
+from .. import batch, classes, images
 
-__all__ = ["BOX", "join", "keys", "promised", "read", "said", "write"]
+__all__ = ["BOX", "bare", "join", "keys", "promised", "read", "said", "write"]
 
 BOX = ["x1", "y1", "x2", "y2"]
 TEXT = ("image", "label", "source", "origin", "group", "parent", "split", "framing")
@@ -55,6 +57,41 @@ def promised(kept: pd.DataFrame, *, source: str = "") -> pd.DataFrame:
     rows = pd.DataFrame({"image": told["path"].astype(str), "x1": 0.0, "y1": 0.0, "x2": told["width"].astype(float)})
     rows = rows.assign(y2=told["height"].astype(float), label=told["label"], source=source, origin="auto")
     return rows.assign(group="", parent="", split="", score=np.nan, framing="whole").reset_index(drop=True)
+
+
+def bare(
+    kept: pd.DataFrame,
+    said: pd.DataFrame,
+    *,
+    ask: Callable[[np.ndarray], Any],
+    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """The kept photos on which every face is bare: (rows of kept, skipped with the reason).
+
+    kept: as `Manifest.kept` gives it; photos that were promised as something else stay out. said: the faces that people
+    labelled; their word stands. About every other photo `ask` (rgb -> sv.Detections with class_name, as
+    `detect.MaskDetector`) is asked, whatever its query promised: one face that is not clearly without_mask, or none at
+    all, sets the photo aside.
+    """
+    hashes = said["image"].map({str(i): images.sha256(i) for i in said["image"].unique()})
+    masked = set(hashes[said["label"] != classes.NAMES[1]])
+    photos = kept[kept["label"].isin(["", classes.NAMES[1]]) & ~kept["sha256"].isin(masked)]
+    unsaid = photos.loc[~photos["sha256"].isin(set(hashes)), "path"]
+    _, skipped = batch.run(_Bare(ask), unsaid, progress=progress)
+    return photos[~photos["path"].astype(str).isin({s["item"] for s in skipped})], skipped
+
+
+@dataclass(frozen=True)
+class _Bare:
+    ask: Callable[[np.ndarray], Any]
+
+    def __call__(self, path: str | Path) -> None:
+        found = self.ask(images.read(path))
+        if not len(found):
+            raise batch.Skip("no face found")
+        others = set(map(str, found.data["class_name"])) - {classes.NAMES[1]}
+        if others:
+            raise batch.Skip(f"a face may wear a mask already: {', '.join(sorted(others))}")
 
 
 def join(*tables: pd.DataFrame) -> pd.DataFrame:
