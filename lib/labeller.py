@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
 _CORNERS = ("x1", "y1", "x2", "y2")
-_KEPT = ("origin", "source", "group", "parent", "split", "score", "answer", "doubt", "framing")
+_OURS = ("origin", "source", "group", "parent", "split", "score", "answer", "doubt", "framing")
+_KEPT = (*_OURS, "pose", "truncated", "difficult")
 _SENT = (*_CORNERS, "label", *_KEPT)  # what the browser is told of a face and gives back
 
 
@@ -54,12 +55,18 @@ class _Book:
         return labels.voc_path(photo, self.into, root=self.root)
 
     def rows(self, photo: str) -> list[dict[str, Any]]:
-        """The faces of a photo; what a person said on disk meanwhile (in labelImg, in the other widget) counts."""
+        """The faces of a photo; what a person said on disk meanwhile (in labelImg, in the other widget) counts.
+
+        Of a file with bad objects these are the good ones; of one that cannot be read at all, those known before.
+        """
         path = self.path(photo)
         time = path.stat().st_mtime_ns if path.is_file() else 0
         if time != self._seen.get(photo) and labels.owner(path) == "manual":
             try:
-                self._rows[photo] = labels.read_voc(path, image=photo).to_dict("records")
+                said = labels.read_voc(path, image=photo, whole=False)
+                self._rows[photo] = said.to_dict("records")
+                for problem in said.attrs["problems"]:
+                    log.warning("label on disk left aside: %s", problem)
             except labels.FormatError as trouble:
                 log.warning("labels on disk left aside: %s", trouble)
         self._seen[photo] = time
@@ -67,12 +74,29 @@ class _Book:
 
     def judged(self, photo: str) -> bool:
         """Whether a person answered for all of a photo: he said so, or no box is left that is only the machine's."""
-        return labels.owner(self.path(photo)) == "manual" and (
-            _verified(self.path(photo)) or all(row["origin"] != "auto" for row in self.rows(photo))
-        )
+        if labels.owner(self.path(photo)) != "manual" or self._trouble(photo):
+            return False
+        return _verified(self.path(photo)) or all(row["origin"] != "auto" for row in self.rows(photo))
+
+    def _trouble(self, photo: str) -> str:
+        """What keeps a photo's file from being read whole, or ''."""
+        try:
+            labels.read_voc(self.path(photo), image=photo)
+        except FileNotFoundError:
+            return ""
+        except labels.FormatError as trouble:
+            return f"line {trouble.line}: {trouble.reason}" if trouble.line else trouble.reason
+        return ""
 
     def write(self, photo: str, rows: list[dict[str, Any]], *, verified: bool) -> None:
-        """Keep a photo's faces. Raises ValueError for a face that is none, OSError where the file cannot be written."""
+        """Keep a photo's faces. Raises OSError where the file cannot be written.
+
+        Raises ValueError for a face that is none, and where a person's file cannot be read whole: writing would lose
+        what we do not understand of it.
+        """
+        if labels.owner(self.path(photo)) == "manual" and (trouble := self._trouble(photo)):
+            name = self.path(photo).name
+            raise ValueError(f"{name} is yours and cannot be read whole ({trouble}); mend it or move it away first")
         source = next((r["source"] for r in self._rows.get(photo, []) if r.get("source")), "")
         faces = labels.table([{**row, "image": photo, "source": row.get("source") or source} for row in rows])
         path = self.path(photo)
@@ -158,7 +182,8 @@ class Labeller(anywidget.AnyWidget):
         rows = [{name: face[name] for name in _SENT if face.get(name) is not None} for face in message["faces"]]
         if final:  # a person looked at every box and let it stand
             rows = [{**row, "origin": "manual" if row.get("origin") != "artificial" else "artificial"} for row in rows]
-        self._book.write(photo, rows, verified=final or photo in self._judged)
+        looked_at = photo in self._judged or _verified(self._book.path(photo))
+        self._book.write(photo, rows, verified=final or looked_at)
         if final:
             self._judged.add(photo)
         self.done, self.error = len(self._judged), ""

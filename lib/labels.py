@@ -45,6 +45,8 @@ log = logging.getLogger(__name__)
 COLUMNS = ("image", "x1", "y1", "x2", "y2", "label", "source", "origin", "group", "parent", "split", "score")
 _NUMBERS = frozenset({"x1", "y1", "x2", "y2", "score", "doubt"})
 _EXTRAS = ("origin", "score", "answer", "doubt", "framing", "parent")  # our own elements; labelImg skips them
+_SAID = ("pose", "truncated", "difficult")  # labelImg's elements; columns of a table only where they say something
+_YES = ("1", "true", "True")
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _LARGEST = 16_000_000  # bytes of an XML file; the largest real one is below a hundredth of it
 _PHOTO_FOLDERS = ("images", "JPEGImages", "photos", "img", "raw")
@@ -79,7 +81,7 @@ def table(rows: Iterable[Mapping[str, Any]] = ()) -> "pd.DataFrame":
         values = frame[name] if name in frame else pd.Series([None] * len(frame), index=frame.index, dtype=object)
         if name in _NUMBERS:
             columns[name] = values.astype("float64")
-        elif name in COLUMNS or name in _EXTRAS or not len(frame):
+        elif name in COLUMNS or name in (*_EXTRAS, *_SAID) or not len(frame):
             columns[name] = values.where(values.notna(), "").astype("str")
         else:
             columns[name] = values
@@ -169,13 +171,15 @@ def _parse(path: Path) -> _Voc:
             wh = int(float(size.word("width"))), int(float(size.word("height")))
         except (ValueError, OverflowError):
             problems.append((size.line, "size: width and height must be numbers"))
+    size_known = wh if wh and min(wh) > 0 else None
     for node in root.children:
         if node.tag == "object":
             try:
-                rows.append(_object(node, path))
+                row = _object(node, path)
             except FormatError as trouble:
                 problems.append((trouble.line, trouble.reason))
-    size_known = wh if wh and min(wh) > 0 else None
+            else:
+                rows.append(row | _said(node, row, size_known))
     return _Voc(root.word("filename"), size_known, origin, root.attributes.get("verified") == "yes", rows, problems)
 
 
@@ -224,12 +228,26 @@ def _object(node: _Node, path: Path) -> dict[str, Any]:
         reason = f"unknown class {shown!r}" if shown else "object without a class name"
         raise FormatError(path, (name or node).line, reason) from None
     row = dict(zip(("x1", "y1", "x2", "y2"), values, strict=True), label=label, line=box.line)
-    row["difficult"] = node.word("difficult") in ("1", "true", "True")
     row |= {extra: node.word(extra) for extra in _EXTRAS if node.child(extra) is not None}
     for number in ("score", "doubt"):
         row[number] = _float(row.get(number))
     row["origin"] = row.get("origin") or "manual"
     return row
+
+
+def _said(node: _Node, row: dict[str, Any], size: tuple[int, int] | None) -> dict[str, str]:
+    """What an object says in labelImg's own elements beyond what `write_voc` would say of this box by itself."""
+    said = {"pose": node.word("pose"), "difficult": "1" if node.word("difficult") in _YES else ""}
+    if node.word("truncated"):
+        cut = "1" if node.word("truncated") in _YES else "0"
+        touches = None if size is None else _touches([row[c] for c in ("x1", "y1", "x2", "y2")], size)
+        said["truncated"] = "" if touches == (cut == "1") else cut
+    return {name: word for name, word in said.items() if word not in ("", "Unspecified")}
+
+
+def _touches(box: list[float], size: tuple[int, int]) -> bool:
+    """Whether a box ends at the photo's edge; labelImg then calls it truncated."""
+    return box[0] <= 1 or box[1] <= 1 or box[2] >= size[0] or box[3] >= size[1]
 
 
 def _float(text: Any) -> float:
@@ -239,23 +257,25 @@ def _float(text: Any) -> float:
         return float("nan")
 
 
-def read_voc(path: str | Path, *, image: str | Path | None = None) -> "pd.DataFrame":
+def read_voc(path: str | Path, *, image: str | Path | None = None, whole: bool = True) -> "pd.DataFrame":
     """Read one Pascal VOC file into a table of faces, boxes exactly as written, class names made ours.
 
     image: the photo; else the file of the same name beside it or in ../images, else the file's own <filename>.
     Boxes are cut off at the size that the file states. `.attrs` holds "verified" (a person looked at it) and "size".
-    Raises FormatError for the first object that cannot be used; `read_folder` keeps the good ones instead.
+    Raises FormatError for the first object that cannot be used; with whole=False only for a file without any sense:
+    the good objects are kept, as in `read_folder`, and `.attrs["problems"]` lists what is wrong with the others.
     """
     path = Path(path)
     voc = _parse(path)
-    if voc.problems:
-        raise FormatError(path, *voc.problems[0])
     photo = str(image) if image is not None else str(_near(path, voc.filename) or voc.filename or path.stem)
-    rows, problems = _placed(voc, size=voc.size)
-    if problems:
-        raise FormatError(path, *problems[0])
+    rows, outside, _ = _placed(voc, size=voc.size)
+    problems = [FormatError(path, *problem) for problem in voc.problems + outside]
+    if whole and problems:
+        raise problems[0]
     result = table([{**row, "image": photo, "source": path.parent.name} for row in rows])
     result.attrs.update(verified=voc.verified, size=voc.size)
+    if not whole:
+        result.attrs["problems"] = [str(problem) for problem in problems]
     return result
 
 
@@ -275,11 +295,11 @@ def _near(path: Path, filename: str) -> Path | None:
 
 def _placed(
     voc: _Voc, *, size: tuple[int, int] | None, clip: bool = True
-) -> tuple[list[dict[str, Any]], list[tuple[int, str]]]:
-    """The rows of a file cut off at the photo's edges, and (line, reason) of what that leaves without area."""
-    rows, problems = [], []
+) -> tuple[list[dict[str, Any]], list[tuple[int, str]], list[tuple[int, str]]]:
+    """The rows of a file cut off at the photo's edges; (line, reason) of what that leaves without area, and of cuts."""
+    rows, problems, remarks = [], [], []
     for row in voc.rows:
-        line, row = row["line"], {k: v for k, v in row.items() if k not in ("line", "difficult")}
+        line, row = row["line"], {k: v for k, v in row.items() if k != "line"}
         if size is not None:
             (x1, y1, x2, y2), (w, h) = (row["x1"], row["y1"], row["x2"], row["y2"]), size
             past = max(-x1, -y1, x2 - w, y2 - h)
@@ -289,9 +309,9 @@ def _placed(
                 continue
             row |= inside if clip else {}
             if past > _SLACK:
-                problems.append((line, f"box ends {past:g} px past the edge of {w} × {h}; kept, cut off there"))
+                remarks.append((line, f"box ends {past:g} px past the edge of {w} × {h}; kept, cut off there"))
         rows.append(row)
-    return rows, problems
+    return rows, problems, remarks
 
 
 def _numbers(values: Iterable[float]) -> str:
@@ -315,7 +335,8 @@ def write_voc(
     """Write the faces of one photo of size (w, h) as Pascal VOC, as labelImg does; whole or not at all.
 
     Boxes are cut off at the photo's edges. Our columns origin, score, answer, doubt, framing and parent go into
-    elements that labelImg skips. image names the photo where there are no faces; verified: a person looked at it.
+    elements that labelImg skips, and pose, truncated and difficult, where such columns say something, into its own.
+    image names the photo where there are no faces; verified: a person looked at it.
     Raises ValueError for faces of several photos, a class that is none, or a box outside the photo.
     """
     names = {Path(name).name for name in faces["image"]} | ({Path(image).name} if str(image) else set())
@@ -341,9 +362,13 @@ def _object_lines(row: dict[str, Any], size: tuple[int, int]) -> list[str]:
     box = [min(max(float(row[c]), 0.0), limit) for c, limit in zip(("x1", "y1", "x2", "y2"), limits, strict=True)]
     if not (box[2] > box[0] and box[3] > box[1]):
         raise ValueError(f"faces: box {_numbers(box)} has no area inside {size[0]} × {size[1]}")
-    cut = int(box[0] <= 1 or box[1] <= 1 or box[2] >= size[0] or box[3] >= size[1])
-    lines = ["\t<object>", f"\t\t<name>{classes.canonical(row['label'])}</name>", "\t\t<pose>Unspecified</pose>"]
-    lines += [f"\t\t<truncated>{cut}</truncated>", "\t\t<difficult>0</difficult>", "\t\t<bndbox>"]
+    said = {
+        name: str(row[name]) for name in _SAID if row.get(name) == row.get(name) and row.get(name) not in (None, "")
+    }
+    cut = int(said["truncated"] in _YES if "truncated" in said else _touches(box, size))
+    lines = ["\t<object>", f"\t\t<name>{classes.canonical(row['label'])}</name>"]
+    lines += [f"\t\t<pose>{_text(said.get('pose', 'Unspecified'))}</pose>", f"\t\t<truncated>{cut}</truncated>"]
+    lines += [f"\t\t<difficult>{int(said.get('difficult') in _YES)}</difficult>", "\t\t<bndbox>"]
     lines += [f"\t\t\t<{c}>{_number(v)}</{c}>" for c, v in zip(_CORNERS, box, strict=True)]
     lines.append("\t\t</bndbox>")
     for extra in _EXTRAS:
@@ -388,7 +413,8 @@ def owner(path: str | Path) -> str:
 def standing(faces: "pd.DataFrame", into: str | Path, *, root: str | Path | None = None) -> "pd.DataFrame":
     """The table with what a person said meanwhile: faces of photos whose VOC file below `into` is his are read anew.
 
-    A photo that he left without a face loses its rows; a file that cannot be read leaves them, and is logged.
+    A photo that he left without a face loses its rows. Of a file with bad objects the good ones count, and a file that
+    cannot be read leaves the rows; both are logged.
     """
     parts: list[dict[str, Any]] = []
     for photo, rows in faces.groupby("image", sort=False):
@@ -396,8 +422,11 @@ def standing(faces: "pd.DataFrame", into: str | Path, *, root: str | Path | None
         path = voc_path(str(photo), into, root=root)
         if owner(path) == "manual":
             try:
-                said = read_voc(path, image=str(photo)).to_dict("records")
-                kept = [{**row, "source": rows["source"].iloc[0], "group": rows["group"].iloc[0]} for row in said]
+                said = read_voc(path, image=str(photo), whole=False)
+                about = {"source": rows["source"].iloc[0], "group": rows["group"].iloc[0]}
+                kept = [{**row, **about} for row in said.to_dict("records")]
+                for problem in said.attrs["problems"]:
+                    log.warning("label left aside: %s", problem)
             except FormatError as trouble:
                 log.warning("labels left as they were: %s", trouble)
         parts += kept
@@ -510,7 +539,8 @@ class _ReadNote:
         if voc.size is not None and voc.size != size:
             stated, real = f"{voc.size[0]} × {voc.size[1]}", f"{size[0]} × {size[1]}"
             return [], [(0, f"made for another image: size says {stated}, {photo.name} is {real}; not used")]
-        rows, problems = _placed(voc, size=size, clip=self.clip)
+        rows, problems, remarks = _placed(voc, size=size, clip=self.clip)
+        problems += remarks
         if voc.size is None:
             problems.append((0, "no size stated; the photo's own is used"))
         return [{**row, "image": str(photo)} for row in rows], problems

@@ -126,6 +126,47 @@ def test_what_labelimg_saved_meanwhile_is_shown(tmp_path, monkeypatch):
     assert list(browser.widget.table["label"]) == ["without_mask"]
 
 
+HALF = (
+    "<annotation><object><name>no mask</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax>"
+    "</bndbox></object><object><name>hat</name><bndbox><xmin>50</xmin><ymin>2</ymin><xmax>60</xmax><ymax>40</ymax>"
+    "</bndbox></object></annotation>"
+)
+
+
+@pytest.mark.parametrize(("text", "shown"), [(HALF, 1), ("<annotation><object>", 10)])
+def test_a_persons_file_that_cannot_be_read_whole_is_never_written(tmp_path, monkeypatch, text, shown):
+    a = photo(tmp_path / "a.jpg")
+    note = images.write(tmp_path / "l" / "a.xml", text)
+    table = labels.table([face(a)])
+    browser = Browser(labeller.Labeller(table, into=tmp_path / "l"), monkeypatch)
+    faces = browser.say(type="open", at=0)[0]["faces"]
+    assert [f["x1"] for f in faces] == [shown] and browser.widget.done == 0
+    for final in (False, True):
+        reply, _ = browser.say(type="save", at=0, ticket=1, final=final, faces=faces)
+        assert reply["type"] == "error" and "a.xml" in reply["reason"] and "cannot be read whole" in reply["reason"]
+        assert browser.widget.error == reply["reason"] and note.read_text() == text
+    shown_now = browser.widget.table
+    wall = Browser(labeller.CropWall(shown_now, into=tmp_path / "l"), monkeypatch)
+    assert "cannot be read whole" in wall.say(type="flip", id=0, label="with_mask")[0]["reason"]
+    assert note.read_text() == text and list(wall.widget.table["x1"]) == [shown]
+    note.write_text(text.replace("hat", "mask") if text == HALF else "<annotation/>")
+    assert browser.say(type="save", at=0, ticket=2, faces=faces)[0]["type"] == "saved"
+
+
+def test_what_a_person_said_of_a_box_elsewhere_stays(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = Browser(labeller.Labeller(labels.table([face(a)]), into=tmp_path), monkeypatch)
+    his = labels.table([face(a, origin="manual", pose="Left", truncated="1", difficult="1")])
+    note = labels.write_voc(tmp_path / "a.xml", his, size=(100, 80), verified=True)
+    faces = browser.say(type="open", at=0)[0]["faces"]
+    browser.say(type="save", at=0, ticket=1, faces=[faces[0] | {"label": "without_mask"}])
+    back = labels.read_voc(note)
+    assert back.attrs["verified"] and back.iloc[0][["pose", "truncated", "difficult"]].tolist() == ["Left", "1", "1"]
+    wall = Browser(labeller.CropWall(browser.widget.table, into=tmp_path), monkeypatch)
+    wall.say(type="flip", id=0, label="with_mask")
+    assert labels.read_voc(note).equals(back.assign(label="with_mask")) and labels.read_voc(note).attrs["verified"]
+
+
 def test_trouble_goes_back_to_the_browser(tmp_path, monkeypatch):
     broken = str(images.write(tmp_path / "b.jpg", b"no picture"))
     a = photo(tmp_path / "a.jpg")

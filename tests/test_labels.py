@@ -163,6 +163,60 @@ def test_an_empty_first_line_and_utf_16_are_no_trouble(tmp_path):
     assert boxes(labels.read_voc(path)) == [[1, 2, 3, 4]]
 
 
+HIS = (
+    '<annotation verified="yes"><filename>a.jpg</filename><size><width>100</width><height>80</height></size>'
+    "<object><name>mask</name><pose>Left</pose><truncated>1</truncated><difficult>1</difficult><bndbox><xmin>9</xmin>"
+    "<ymin>9</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object>"
+    "<object><name>mask</name><pose>Unspecified</pose><truncated>0</truncated><difficult>0</difficult><bndbox>"
+    "<xmin>0</xmin><ymin>9</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"
+)
+
+
+def test_what_a_person_said_of_a_box_comes_back(tmp_path):
+    first = labels.read_voc(images.write(tmp_path / "a.xml", HIS))
+    assert first["pose"].tolist() == ["Left", ""] and first["difficult"].tolist() == ["1", ""]
+    assert first["truncated"].tolist() == ["1", "0"], "the second touches the edge, and yet he says that it is whole"
+    path = labels.write_voc(tmp_path / "b.xml", first, size=(100, 80), verified=first.attrs["verified"])
+    again, text = labels.read_voc(path), path.read_text()
+    assert again.equals(first) and again.attrs == first.attrs and 'verified="yes"' in text
+    for element in ("<pose>Left</pose>", "<pose>Unspecified</pose>", "<truncated>1</truncated>", "<truncated>0</tr"):
+        assert text.count(element) == 1, element
+    assert text.count("<difficult>1</difficult>") == text.count("<difficult>0</difficult>") == 1
+    table, _ = labels.read_folder(photo(tmp_path / "a.jpg").parent)
+    assert table["difficult"].tolist()[:2] == ["1", ""]
+
+
+def test_nothing_said_of_a_box_makes_no_column(tmp_path):
+    rows = [face(0, 0, 10, 10), face(20, 20, 30, 30)]
+    back = labels.read_voc(labels.write_voc(tmp_path / "a.xml", labels.table(rows), size=(100, 80)))
+    assert not {"pose", "truncated", "difficult"} & set(back)
+
+
+def test_the_good_boxes_of_a_bad_file_can_be_had_with_what_is_wrong(tmp_path):
+    path = voc(tmp_path / "a.xml", thing(1, 2, 3, 4), thing(1, 1, 2, 2, name="hat"), thing(100, 0, 140, 10))
+    with pytest.raises(labels.FormatError, match="unknown class 'hat'"):
+        labels.read_voc(path)
+    good = labels.read_voc(path, whole=False)
+    assert boxes(good) == [[1, 2, 3, 4]]
+    assert [str(trouble).split(": ")[1] for trouble in good.attrs["problems"]] == [
+        "unknown class 'hat'", "box outside the photo",
+    ]  # fmt: skip
+    with pytest.raises(labels.FormatError, match="broken XML"):
+        labels.read_voc(images.write(tmp_path / "b.xml", "<annotation>"), whole=False)
+
+
+def test_a_box_that_ends_past_the_edge_is_cut_off_and_no_trouble(tmp_path):
+    assert boxes(labels.read_voc(voc(tmp_path / "a.xml", thing(90, 70, 140, 81)))) == [[90, 70, 100, 80]]
+
+
+def test_standing_keeps_the_good_boxes_of_a_persons_bad_file(tmp_path, caplog):
+    voc(tmp_path / "a.xml", thing(1, 2, 3, 4, name="no mask"), thing(1, 1, 2, 2, name="hat"))
+    machine = labels.table([face(50, 50, 60, 60, origin="auto", source="set"), face(5, 5, 9, 9, image="b.jpg")])
+    now = labels.standing(machine, tmp_path)
+    assert boxes(now) == [[1, 2, 3, 4], [5, 5, 9, 9]] and now["source"].tolist() == ["set", ""]
+    assert now["label"].tolist() == ["without_mask", "with_mask"] and "unknown class 'hat'" in caplog.text
+
+
 # ── whose word a file is ────────────────────────────────────────────────────────────────────────────────────────────
 
 

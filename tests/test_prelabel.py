@@ -108,6 +108,15 @@ def test_a_persons_file_is_never_written(tmp_path, whose):
         assert len(table) == 0 and len(skipped) == 1
 
 
+def test_the_good_boxes_of_a_persons_bad_file_are_used_and_the_bad_listed(tmp_path):
+    a = photo(tmp_path / "a.jpg")
+    text = HANDS["saved by labelImg"].replace("</annotation>", "<object><name>hat</name></object></annotation>")
+    note = images.write(tmp_path / "a.xml", text)
+    table, skipped = prelabel.prelabel([a], lambda rgb: found((1, 1, 9, 9)), into=tmp_path)
+    assert note.read_text() == text and [box(r) for r in table.to_dict("records")] == [(3, 3, 30, 40)]
+    assert [s["item"] for s in skipped] == [str(a)] and "object without a bndbox" in skipped[0]["reason"]
+
+
 def test_a_touched_box_keeps_the_whole_file(tmp_path):
     a = photo(tmp_path / "a.jpg")
     prelabel.prelabel([a], lambda rgb: found((1, 1, 9, 9), (20, 20, 40, 40)), into=tmp_path)
@@ -217,6 +226,25 @@ def test_roi_adds_boxes_to_what_is_there(tmp_path, monkeypatch):
     table = prelabel.roi(a, label="mask", into=tmp_path)
     assert list(table["x1"]) == [3, 50] and list(table["label"]) == ["without_mask", "with_mask"]
     assert list(labels.read_voc(tmp_path / "a.xml")["x1"]) == [3, 50]
+
+
+def test_roi_loses_nothing_that_a_person_said(tmp_path, monkeypatch):
+    a, calls = photo(tmp_path / "a.jpg"), []
+    said = "<pose>Left</pose><truncated>1</truncated><difficult>1</difficult><bndbox>"
+    text = HANDS["saved by labelImg"].replace("<bndbox>", said).replace("<annotation>", '<annotation verified="yes">')
+    note = images.write(tmp_path / "a.xml", text)
+    monkeypatch.setenv("DISPLAY", ":0")
+    answer = subprocess.CompletedProcess([], 0, stdout="[[50, 10, 70, 30]]", stderr="")
+    monkeypatch.setattr(prelabel.subprocess, "run", lambda *a, **k: calls.append(1) or answer)
+    prelabel.roi(a, label="mask", into=tmp_path)
+    back = labels.read_voc(note)
+    assert back.attrs["verified"] and list(back["x1"]) == [3, 50]
+    assert back[["pose", "truncated", "difficult"]].to_numpy().tolist() == [["Left", "1", "1"], ["", "", ""]]
+    broken = text.replace("without_mask", "hat")
+    note.write_text(broken)
+    with pytest.raises(labels.FormatError, match="unknown class 'hat'"):
+        prelabel.roi(a, label="mask", into=tmp_path)
+    assert note.read_text() == broken and len(calls) == 1, "he is told before he draws"
 
 
 def test_windows_get_no_qt_paths_of_opencv(monkeypatch):

@@ -72,7 +72,8 @@ def prelabel(
     class} that a query or folder promises; where a photo has a single face, the hint is its label. Columns beside the
     common ones: answer (the model's class), score (its probability), doubt (0–1: one minus the probability of a face
     with this label). root: the photos' common folder, whose subfolders `into` then repeats. source: the name of the
-    set, else that of the folder. Photos without a face, and those that share a VOC file with another, are in skipped.
+    set, else that of the folder. Photos without a face, those that share a VOC file with another, and objects of a
+    person's file that cannot be used are in skipped.
     """
     known = {str(photo): classes.canonical(label) for photo, label in (hints or {}).items() if label}
     first: dict[Path, str] = {}
@@ -82,10 +83,11 @@ def prelabel(
         name = source or Path(root if root is not None else Path(photo).parent).resolve().name
         tasks.append(_Task(photo, target, known.get(photo, ""), name, first.setdefault(target, photo)))
     results, skipped = batch.run(_Prelabel(detector), tasks, executor=executor, progress=progress)
-    rows = [row for found in results for row in found]
-    faces = _answered(rows)
-    faceless = [t.photo for t, found in zip(_done(tasks, skipped), results, strict=True) if not found]
-    return faces, skipped + [{"item": photo, "reason": "no face found"} for photo in faceless]
+    faces = _answered([row for found, _ in results for row in found])
+    for task, (found, problems) in zip(_done(tasks, skipped), results, strict=True):
+        reasons = problems or ([] if found else ["no face found"])
+        skipped += [{"item": task.photo, "reason": reason} for reason in reasons]
+    return faces, skipped
 
 
 def _answered(rows: list[dict[str, Any]]) -> "pd.DataFrame":
@@ -121,15 +123,16 @@ def _done(tasks: list[_Task], skipped: list[dict[str, Any]]) -> list[_Task]:
 
 @dataclass(frozen=True)
 class _Prelabel:
-    """One photo → its rows, and its VOC file written unless a person's is there."""
+    """One photo → (its rows, what cannot be used of a person's file); its VOC file is written unless that is there."""
 
     detector: Any
 
-    def __call__(self, task: _Task) -> list[dict[str, Any]]:
+    def __call__(self, task: _Task) -> tuple[list[dict[str, Any]], list[str]]:
         if task.first != task.photo:
             raise batch.Skip(f"shares the name of its label file with {task.first}; rename one of the two")
         if labels.owner(task.target) not in ("", "auto"):
-            return labels.read_voc(task.target, image=task.photo).assign(source=task.source).to_dict("records")
+            said = labels.read_voc(task.target, image=task.photo, whole=False)
+            return said.assign(source=task.source).to_dict("records"), said.attrs["problems"]
         rgb = images.read(task.photo)
         size = rgb.shape[1], rgb.shape[0]
         rows = _rows(self.detector(rgb), size, hint=task.hint)
@@ -140,7 +143,7 @@ class _Prelabel:
             if trouble.errno == 28:
                 raise
             raise batch.Skip(f"label file cannot be written: {trouble}") from None
-        return rows
+        return rows, []
 
 
 def _rows(found: Any, size: tuple[int, int], *, hint: str) -> list[dict[str, Any]]:
@@ -309,21 +312,28 @@ def roi(photo: str | Path, *, label: str, into: str | Path, root: str | Path | N
     """Draw boxes of one class on a photo in OpenCV's own window, add them to its VOC file, and return all its faces.
 
     The window lives in a process of its own, because OpenCV aborts its process where a window cannot be opened.
-    Raises NoWindow there, and UnreadableImage.
+    Raises NoWindow there, UnreadableImage, and FormatError for a VOC file that cannot be read whole, which stays.
     """
     name = classes.canonical(label)
     size = images.read(photo).shape[1::-1]
+    target = labels.voc_path(photo, into, root=root)
     _need_display("cv2.selectROIs")
+    _before(target, photo)
     command = [sys.executable, "-m", f"{__name__}.windows", "roi", str(photo)]
     done = subprocess.run(command, env=window_environment(), capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise NoWindow(f"cv2.selectROIs: the window could not be opened (code {done.returncode}): {last}")
-    target = labels.voc_path(photo, into, root=root)
-    before = labels.read_voc(target, image=photo).to_dict("records") if target.is_file() else []
+    before = _before(target, photo)
     drawn = [dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)) for box in json.loads(done.stdout or "[]")]
     new = [{**box, "image": str(photo), "label": name, "origin": "manual"} for box in drawn]
-    faces = labels.table([*before, *new])
+    faces = labels.table([*before.to_dict("records"), *new])
     if new:
-        labels.write_voc(target, faces, size=(int(size[0]), int(size[1])), image=photo)
+        verified = before.attrs.get("verified", False)
+        labels.write_voc(target, faces, size=(int(size[0]), int(size[1])), image=photo, verified=verified)
     return faces
+
+
+def _before(target: Path, photo: str | Path) -> "pd.DataFrame":
+    """What a photo's VOC file says, an empty table without one. Raises FormatError where it cannot be read whole."""
+    return labels.read_voc(target, image=photo) if target.is_file() else labels.table()
