@@ -26,6 +26,30 @@ def faces(*rows: tuple) -> pd.DataFrame:
 A, B, C, TINY, AWAY = (0, 0, 20, 20), (100, 0, 120, 20), (200, 0, 220, 20), (300, 0, 308, 8), (400, 0, 420, 20)
 
 
+# --- told ---
+
+
+@pytest.mark.parametrize(
+    ("origins", "rows", "word"),
+    [
+        (["manual", "manual", "auto", "auto"], 2, "labels by people"),
+        (["auto", "artificial", "auto", "auto"], 4, "no label by a person: this is agreement with the shipped model"),
+        (["auto", "manual", "manual", "auto"], 2, "labels by people"),
+        (["artificial", "manual", "auto", "auto"], 2, "labels by people"),
+        (["auto", "manual", "auto", "auto"], 4, "no with_mask face with a label by a person"),
+    ],
+)
+def test_the_models_own_labels_are_no_test(origins, rows, word):
+    labelled = faces(("1", A, MASK), ("2", A, BARE), ("3", A, MASK), ("4", A, WRONG)).assign(origin=origins)
+    kept, words = evaluate.told(labelled)
+    assert len(kept) == rows and kept.index.tolist() == list(range(rows)) and words.startswith(word)
+    assert ("not accuracy" in words) == (rows == 4)
+
+
+def test_a_test_of_nothing_says_so():
+    assert evaluate.told(faces().assign(origin=""))[1].startswith("no label by a person")
+
+
 # --- measure ---
 
 

@@ -4,7 +4,7 @@ A figure comes from a labelled table and answers, {"file": [[x1, y1, x2, y2, sco
 they come from (a shipped model, a peer, a person) is all one.
 """
 
-from .answers import aligned, answers_on_boxes, detections, worst
+from .answers import aligned, answers_on_boxes, detections, told, worst
 from .attention import attention
 from .baselines import faked, shortcut
 from .detection import average_precision, pair, photo_names, score, three
@@ -29,5 +29,6 @@ __all__ = [
     "shortcut",
     "slices",
     "three",
+    "told",
     "worst",
 ]

@@ -13,7 +13,7 @@ from .detection import file_names
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["aligned", "answers_on_boxes", "detections", "worst"]
+__all__ = ["aligned", "answers_on_boxes", "detections", "told", "worst"]
 
 log = logging.getLogger(__name__)
 THRESHOLD = 0.02  # of the answers kept: average precision needs the doubtful ones too
@@ -73,6 +73,23 @@ def aligned(probabilities: np.ndarray, known: Sequence[str]) -> np.ndarray:
         if name in known:
             result[:, c] = probabilities[:, list(known).index(name)]
     return result / np.maximum(result.sum(1, keepdims=True), 1e-9)
+
+
+def told(table: "pd.DataFrame") -> tuple["pd.DataFrame", str]:
+    """The faces of a test that say how right a model is, and in words what a figure on them is.
+
+    Those are the rows whose label a person gave, or that were made (origin other than 'auto'): an 'auto' label is the
+    shipped model's answer or the promise of a query, and nobody looked at it. Where no such row is a person's, or they
+    lack faces with or without a mask, all rows are given back, and the words say that a figure on them is no accuracy.
+    """
+    all_, known = table.reset_index(drop=True), table[table["origin"] != "auto"].reset_index(drop=True)
+    agreement = "this is agreement with the shipped model, not accuracy"
+    if not (known["origin"] == "manual").any():
+        return all_, f"no label by a person: {agreement}"
+    lacking = [name for name in classes.NAMES[:2] if (all_["label"] == name).any() and name not in set(known["label"])]
+    if lacking:
+        return all_, f"no {' and no '.join(lacking)} face with a label by a person: {agreement}"
+    return known, "labels by people (and masks that were drawn)"
 
 
 def worst(
