@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import images
+from .. import classes, images
 from .table import keys, said
 
-__all__ = ["leaks", "split", "trainable", "write_split"]
+__all__ = ["leaks", "split", "testable", "trainable", "write_split"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -39,7 +39,7 @@ def split(
     table = table.reset_index(drop=True)
     counts = pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
     side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=largest)
-    if largest is not None and len(set(side)) < np.count_nonzero(shares):  # too few groups to be choosy
+    if largest is not None and _lacks(counts.to_numpy(), side, sides=np.count_nonzero(shares)):  # too few to be choosy
         side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=None)
     table["split"] = table["group"].astype(str).map(dict(zip(counts.index, np.array(SPLITS)[side], strict=True)))
     return table
@@ -54,6 +54,27 @@ def trainable(table: pd.DataFrame) -> pd.DataFrame:
             f"{', '.join(labels) or 'none'} only. Add photos of the other class, or make them with notebook 02"
         )
     return table
+
+
+def testable(table: pd.DataFrame) -> pd.DataFrame:
+    """The split table as it is; raises ValueError where its test lacks faces with or without a mask.
+
+    Then all faces of a class are of a few people or scenes, and none could be spared for a test.
+    """
+    for label in classes.NAMES[:2]:
+        faces = table[table["label"] == label]
+        if len(faces) and not (faces["split"] == "test").any():
+            raise ValueError(
+                f"test: the {len(faces)} {label} faces belong to {faces['group'].nunique()} people or scenes, too few to "
+                f"hold one back for a test. Add photos of other people with this label"
+            )
+    return table
+
+
+def _lacks(counts: np.ndarray, side: np.ndarray, *, sides: int) -> bool:
+    """Whether a class that has a group for every side (g, c) is missing on one."""
+    spread = [len(set(side[counts[:, c] > 0])) for c in range(counts.shape[1])]
+    return any(s < sides <= n for s, n in zip(spread, (counts > 0).sum(0), strict=True))
 
 
 def _deal(counts: np.ndarray, shares: np.ndarray, *, seed: int, largest: float | None) -> np.ndarray:
