@@ -39,7 +39,9 @@ def split(
     table = table.reset_index(drop=True)
     counts = pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
     side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=largest)
-    if largest is not None and _lacks(counts.to_numpy(), side, sides=np.count_nonzero(shares)):  # too few to be choosy
+    if largest is not None and _lacks(
+        counts.to_numpy(), side, sides=int(np.count_nonzero(shares))
+    ):  # too few to be choosy
         side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=None)
     table["split"] = table["group"].astype(str).map(dict(zip(counts.index, np.array(SPLITS)[side], strict=True)))
     return table
@@ -65,8 +67,8 @@ def testable(table: pd.DataFrame) -> pd.DataFrame:
         faces = table[table["label"] == label]
         if len(faces) and not (faces["split"] == "test").any():
             raise ValueError(
-                f"test: the {len(faces)} {label} faces belong to {faces['group'].nunique()} people or scenes, too few to "
-                f"hold one back for a test. Add photos of other people with this label"
+                f"test: the {len(faces)} {label} faces belong to {faces['group'].nunique()} people or scenes, too few "
+                f"to hold one back for a test. Add photos of other people with this label"
             )
     return table
 
