@@ -258,14 +258,19 @@ def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
     """Copy PHOTOS (a folder or one photo) with all faces pixelated and no EXIF, place or date in them.
 
     A face finder overlooks faces. Photos in which it found none are listed, and their copies lie apart, in
-    no-face-found/; look at all copies before you give them away. The photos stay as they are.
+    no-face-found/; copies.csv counts the faces of each. Look at all copies before you give them away. The photos stay
+    as they are.
     """
     from tqdm import tqdm
 
     from . import blur as room
-    from . import faces, images
+    from . import faces, files, images
 
     found = images.find(photos) if photos.is_dir() else [photos]
+    if photos.resolve() in out.resolve().parents:  # an earlier run's copies are no photos
+        found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
+    if not found:
+        raise ValueError(f"{photos}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
     finders = {side: faces.finder(min_score=min_score, max_side=side) for side in room.SIDES}
     table, skipped = room.copies(
         found, into=out, root=photos if photos.is_dir() else None, find=room.thorough(finders), margin=margin,
@@ -273,6 +278,7 @@ def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
     )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+    files.write(out / "copies.csv", table.to_csv(index=False))
     none = table[table["faces"].eq(0)]
     for photo in none["photo"]:
         click.echo(f"no face found in {photo}")

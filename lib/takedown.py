@@ -4,6 +4,7 @@ What stays is its hash and its addresses, so that no later crawl brings it back.
 deletes; a person's own photo, which lies where he put it, loses its rows only.
 """
 
+import contextlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -322,8 +323,9 @@ def _theirs(table: "pd.DataFrame", hashes: set[str], names: Iterable[str]) -> An
 
 def _tidy(folder: Path, root: Path) -> None:
     """Remove a folder of raw's that has become empty."""
-    if folder.parent.name == "raw" and folder.parent.parent == root and not any(folder.iterdir()):
-        folder.rmdir()
+    if folder.parent.name == "raw" and folder.parent.parent == root:
+        with contextlib.suppress(OSError):  # not empty, or gone already
+            folder.rmdir()
 
 
 def _shown(file: str, root: Path) -> str:
