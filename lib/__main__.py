@@ -163,10 +163,13 @@ def crawl(queries: tuple[str, ...], label: str, engines: tuple[str, ...], out: s
         progress=bar,
         **options,
     )
-    click.echo(report.assign(MB=(report.pop("bytes") / 1e6).round(1)).to_string(index=False))
-    if len(engines) > 1:
-        counts = ["parsed", "downloaded", "known", "refused", "left", "MB"]
-        click.echo("\n" + report.groupby("engine", sort=False)[counts].sum().reset_index().to_string(index=False))
+    report.insert(report.columns.get_loc("why"), "MB", (report.pop("bytes") / 1e6).round(1))
+    click.echo(report.to_string(index=False))
+    if len(report) > 1:
+        numbers = report.columns[report.columns.get_loc("parsed") : report.columns.get_loc("why")]
+        click.echo(
+            "\n" + report.groupby("engine", sort=False)[list(numbers)].sum().reset_index().to_string(index=False)
+        )
 
 
 def _promised(query: str, label: str) -> tuple[str, str]:
