@@ -221,7 +221,9 @@ def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: boo
     spaces = [Workspace(path) for path in found]
     if undo:
         count = sum(room.readmit(what or "", work=work) for work in spaces)
-        click.echo(f"{count} taken off the list: a crawl may bring it in again")
+        if not count:
+            raise ValueError(f"forget: {what or 'nothing'} is not on the list; give a full hash or address")
+        click.echo(f"{count} hashes and addresses taken off the list: a crawl may bring them in again")
         return
     left = 0 if dry_run else sum(room.resume(work) for work in spaces)
     if what:

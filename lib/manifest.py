@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS derivations (
 CREATE TABLE IF NOT EXISTS decisions (
     id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, step TEXT NOT NULL, kept INTEGER NOT NULL, reason TEXT NOT NULL,
     time REAL NOT NULL, undone REAL);
-CREATE TABLE IF NOT EXISTS forgotten (key TEXT PRIMARY KEY, time REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS forgotten (key TEXT PRIMARY KEY, time REAL NOT NULL, takedown INTEGER);
 CREATE TABLE IF NOT EXISTS takedowns (
     id INTEGER PRIMARY KEY, files TEXT, started REAL NOT NULL, finished REAL);
 CREATE INDEX IF NOT EXISTS decisions_by_image ON decisions (sha256);
@@ -169,11 +169,10 @@ class Manifest:
             for table in ("images", "sources", "decisions"):
                 run(f"DELETE FROM {table} WHERE sha256 = ?", gone)
             run("DELETE FROM derivations WHERE child = ?1 OR parent = ?1", gone)
-            run("INSERT OR IGNORE INTO forgotten VALUES (?, ?)", [(key, now) for key in keys])
             row = (json.dumps(files), now)
-            return int(
-                self._database.execute("INSERT INTO takedowns (files, started) VALUES (?, ?)", row).lastrowid or 0
-            )
+            number = self._database.execute("INSERT INTO takedowns (files, started) VALUES (?, ?)", row).lastrowid or 0
+            run("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?)", [(key, now, number) for key in keys])
+            return number
 
     def unfinished(self) -> dict[int, dict[str, Any]]:
         """Take-downs whose files are not all gone yet: number → what `forget` noted."""
@@ -191,9 +190,10 @@ class Manifest:
         """Whether a person wished that one of these hashes or addresses never comes back."""
         return any(self._one("SELECT 1 FROM forgotten WHERE key = ?", key) is not None for key in keys)
 
-    def readmit(self, *keys: str) -> int:
-        """Let forgotten hashes or addresses come in again; how many of them were forgotten."""
-        return self._write("DELETE FROM forgotten WHERE key = ?", [(key,) for key in keys])
+    def readmit(self, key: str) -> int:
+        """Let a forgotten hash or address come in again, with all that were forgotten together with it; how many."""
+        same = "SELECT takedown FROM forgotten WHERE key = ?"
+        return self._write(f"DELETE FROM forgotten WHERE takedown IN ({same})", [(key,)])
 
     def read(self, table: str) -> "pd.DataFrame":
         """One of the tables as a DataFrame, in the order of writing."""

@@ -200,7 +200,8 @@ def _keys(sha256: str, search: _Search) -> list[str]:
 def _remarks(work: Workspace, rows: tuple[tuple[str, str, str], ...], near: list[str]) -> list[str]:
     told = []
     if near:
-        told.append(f"{len(near)} near-copies stay (copies=True takes them out too): {', '.join(n[:12] for n in near)}")
+        named = ", ".join(n[:12] for n in near)
+        told.append(f"{len(near)} near-copies stay, which copies (--copies) would take out too: {named}")
     if any(fate == LEFT for _, _, fate in rows):
         told.append("what is yours, or lies outside the workspace, is left where it is")
     seen = [p.name for p in (work.out, work.models) if p.is_dir() and any(p.iterdir())]
@@ -266,9 +267,9 @@ def resume(work: Workspace) -> int:
 
 
 def readmit(what: str, *, work: Workspace) -> int:
-    """Let a forgotten address or hash be crawled again; how many keys were taken off the list."""
+    """Let a forgotten address or hash, and what was forgotten with it, be crawled again; how many keys these are."""
     with work.manifest() as book:
-        return book.readmit(what, what.lower())
+        return book.readmit(what) or book.readmit(what.lower())
 
 
 def _finish(book: Manifest, number: int, root: Path) -> set[str]:

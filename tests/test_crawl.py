@@ -646,8 +646,8 @@ def test_the_command_crawls_several_classes_and_engines_with_its_limits(host, wo
 
     host.answers["/results"] = results
     code = main.start(["crawl", "with_mask=person in a mask", "Without Mask=face", "a=b", "--allow-private",
-                       "--address", host.url + "/results", "--out", str(work.root), "--min-side", "70", "--language", "de",
-                       "--licence", "commercial", "--delay", "0", "--total", "2", "--limit", "5",
+                       "--address", host.url + "/results", "--out", str(work.root), "--min-side", "70",
+                       "--language", "de", "--licence", "commercial", "--delay", "0", "--total", "2", "--limit", "5",
                        "--user-agent", "me (me@example.org)"])  # fmt: skip
     said = capsys.readouterr().out
     assert code == 0 and len(said.split("\n\n")[0].splitlines()) == 4 and "smaller than 70 pixels" in said
