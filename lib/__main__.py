@@ -276,7 +276,7 @@ def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
         found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
     if not found:
         raise ValueError(f"{photos}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
-    finders = {side: faces.finder(min_score=min_score, max_side=side) for side in room.SIDES}
+    finders = [faces.finder(min_score=min_score, max_side=side) for side in room.SIDES]
     table, skipped = room.copies(
         found, into=out, root=photos if photos.is_dir() else None, find=room.thorough(finders), margin=margin,
         progress=tqdm if sys.stderr.isatty() else None,
