@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.blur FOLDER
 
-FOLDER holds photos and Pascal VOC files. A face counts as hidden where at least 75 % of its labelled box lies below the pixelated boxes.
+FOLDER holds photos and Pascal VOC files. A face counts as hidden where at least 75 % of its labelled box lies below the
+pixelated boxes.
 """
 
 import sys
