@@ -136,22 +136,169 @@ def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Pa
 @main.command()
 @click.argument("queries", nargs=-1, required=True)
 @click.option("--label", default="", help="The class that the queries promise, such as with_mask.")
-@click.option("--engine", default="bing", show_default=True, help="bing, google, baidu, flickr, site or urls.")
-@click.option("--limit", default=100, show_default=True, help="Images of each query.")
+@click.option("--engine", "engines", multiple=True, default=["bing"], show_default=True,
+              help="bing, google, baidu, flickr, site, urls or gallery; may be given several times.")  # fmt: skip
+@click.option("--limit", default=100, show_default=True, help="Images of each query and engine.")
 @click.option("--out", default="data/crawl", show_default=True, help="The workspace: raw/ and manifest.sqlite.")
-def crawl(queries: tuple[str, ...], label: str, engine: str, limit: int, out: str) -> None:
+@click.option("--min-side", default=1, show_default=True, help="Leave out images whose shorter side has fewer pixels.")
+@click.option("--total", default=5000.0, show_default=True, help="Megabytes of all images together.")
+@click.option("--language", help="Only results in this language, such as de (bing, google).")
+@click.option("--licence", help="creativecommons, publicdomain, commercial or noncommercial (bing, google, flickr).")
+@click.option("--delay", default=0.5, show_default=True, help="Seconds between two requests to one host.")
+@click.option("--user-agent", help="Who asks; best with an address where you can be reached.")
+@click.option("--address", help="Another results page than the engine's own; for gallery its only one.")
+@click.option("--allow-private", is_flag=True, help="Images may lie on this machine or in your own network.")
+def crawl(queries: tuple[str, ...], label: str, engines: tuple[str, ...], out: str, **options: Any) -> None:
     """Download images, each with its source; what is there already is not fetched again.
 
-    QUERIES are phrases; for --engine site the address of a page, for urls a file with one address a line.
+    QUERIES are phrases, each for the class of --label or for its own: with_mask="person in a mask" bare="portrait". For
+    --engine site give the address of a page (its robots.txt is followed), for urls a file with one address a line.
     """
-    from . import classes
+    from tqdm import tqdm
+
     from . import crawl as room
     from .workspace import Workspace
 
-    label = classes.canonical(label) if label else ""
+    asked: dict[str, list[str]] = {}
     for query in queries:
-        report = room.crawl(query, engine=engine, label=label, limit=limit, into=Workspace(out))
-        click.echo(report.to_string(index=False))
+        name, phrase = _promised(query, label)
+        asked.setdefault(name, []).append(phrase)
+    bar = tqdm if sys.stderr.isatty() else None
+    report = room.crawl_all(
+        asked,
+        engines=list(dict.fromkeys(engines)),
+        into=Workspace(out),
+        limits=_limits(options),
+        progress=bar,
+        **options,
+    )
+    report.insert(report.columns.get_loc("why"), "MB", (report.pop("bytes") / 1e6).round(1))
+    click.echo(report.to_string(index=False))
+    if len(report) > 1:
+        numbers = report.columns[report.columns.get_loc("parsed") : report.columns.get_loc("why")]
+        click.echo(
+            "\n" + report.groupby("engine", sort=False)[list(numbers)].sum().reset_index().to_string(index=False)
+        )
+
+
+def _promised(query: str, label: str) -> tuple[str, str]:
+    """The class that a query promises and its phrase: CLASS=PHRASE, or a phrase for the class of --label."""
+    from . import classes
+
+    name, equals, phrase = query.partition("=")
+    if equals and phrase.strip():
+        try:
+            return classes.canonical(name), phrase.strip()
+        except ValueError:
+            pass  # an address or a phrase with an equals sign in it
+    return classes.canonical(label) if label else "", query
+
+
+def _limits(options: dict[str, Any]) -> Any:
+    """What a crawl may cost, out of the options of the command line, which lose these."""
+    from .crawl import Limits
+
+    agent = options.pop("user_agent")
+    said = {"side": options.pop("min_side"), "total": options.pop("total") * 1e6, "delay": options.pop("delay")}
+    return Limits(**said, user_agent=agent or Limits.user_agent)
+
+
+@main.command()
+@click.argument("what", required=False)
+@click.option("--work", "works", multiple=True, type=click.Path(path_type=Path),
+              help="The workspace; may be given several times.  [default: all below data/]")  # fmt: skip
+@click.option("--copies", is_flag=True, help="Near-copies that were found go too.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
+@click.option("--undo", is_flag=True, help="Let WHAT be crawled again; what was deleted stays deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: bool, undo: bool, yes: bool) -> None:
+    """Take an image out for good: the file, masked copies, labels, crops, and its rows.
+
+    WHAT is an image's address, a hash (8 digits or more) or a file. Its hash and addresses are remembered, so that no
+    later crawl brings it back. A photo of your own stays where it is and loses its rows only. Without WHAT, take-downs
+    that were interrupted are finished.
+    """
+    from . import takedown as room
+    from .workspace import Workspace
+
+    found = works or tuple(sorted(path.parent for path in Path("data").glob("*/manifest.sqlite")))
+    missing = next((w for w in found if not (w / "manifest.sqlite").is_file()), None)
+    if missing or not found:
+        raise ValueError(
+            f"forget: there is no workspace (manifest.sqlite) in {missing or 'data/'}; name it with --work"
+        )
+    spaces = [Workspace(path) for path in found]
+    if undo:
+        count = sum(room.readmit(what or "", work=work) for work in spaces)
+        if not count:
+            raise ValueError(f"forget: {what or 'nothing'} is not on the list; give a full hash or address")
+        click.echo(f"{count} hashes and addresses taken off the list: a crawl may bring them in again")
+        return
+    left = 0 if dry_run else sum(room.resume(work) for work in spaces)
+    if what:
+        left += _forget(what, spaces, copies=copies, dry_run=dry_run, yes=yes or not sys.stdin.isatty())
+    if left:
+        raise OSError(f"{left} not finished: some files would not go; mend that and run forget once more")
+
+
+def _forget(what: str, spaces: list[Any], *, copies: bool, dry_run: bool, yes: bool) -> int:
+    """List, ask, remove, in each workspace; in how many something would not go."""
+    from . import takedown as room
+
+    plans = room.plans(what, spaces, copies=copies)
+    for wish in plans:
+        for file, kind, fate in wish.rows:
+            click.echo(f"{fate:14} {kind:24} {file}")
+        for remark in wish.remarks:
+            click.echo(f"{wish.work.root}: {remark}")
+    gone = sum(fate == room.GONE for wish in plans for _, _, fate in wish.rows)
+    if dry_run:
+        click.echo(f"{gone} files would be deleted; nothing was touched")
+        return 0
+    if not yes and gone:
+        click.confirm(f"delete {gone} files for good?", abort=True)
+    tables = [room.carry_out(wish) for wish in plans]
+    done = sum(int(table["done"][table["fate"].eq(room.GONE)].sum()) for table in tables)
+    click.echo(f"{done} files deleted; what they were called is remembered, so that no crawl brings them back")
+    return sum(bool((~table["done"] & table["fate"].ne(room.LEFT)).any()) for table in tables)
+
+
+@main.command()
+@click.argument("photos", type=click.Path(exists=True, path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where the copies go.")
+@click.option("--margin", default=0.25, show_default=True, help="Widen each box by this share on every side.")
+@click.option("--min-score", default=0.3, show_default=True, help="Lower hides more, and more that is no face.")
+def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
+    """Copy PHOTOS (a folder or one photo) with all faces pixelated and no EXIF, place or date in them.
+
+    A face finder overlooks faces. Photos in which it found none are listed, and their copies lie apart, in
+    no-face-found/; copies.csv counts the faces of each. Look at all copies before you give them away. The photos stay
+    as they are.
+    """
+    from tqdm import tqdm
+
+    from . import blur as room
+    from . import faces, files, images
+
+    found = images.find(photos) if photos.is_dir() else [photos]
+    if photos.resolve() in out.resolve().parents:  # an earlier run's copies are no photos
+        found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
+    if not found:
+        raise ValueError(f"{photos}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
+    finders = [faces.finder(min_score=min_score, max_side=side) for side in room.SIDES]
+    table, skipped = room.copies(
+        found, into=out, root=photos if photos.is_dir() else None, find=room.thorough(finders), margin=margin,
+        progress=tqdm if sys.stderr.isatty() else None,
+    )  # fmt: skip
+    for row in skipped:
+        click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+    files.write(out / "copies.csv", table.to_csv(index=False))
+    none = table[table["faces"].eq(0)]
+    for photo in none["photo"]:
+        click.echo(f"no face found in {photo}")
+    click.echo(
+        f"{len(table)} copies in {out}: {table['faces'].sum()} boxes pixelated, {len(none)} without a face found"
+    )
 
 
 def _photos(source: str) -> tuple[list[Path], Path]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Manifest"]
 
-_TABLES = ("images", "sources", "attempts", "derivations", "decisions")
+_TABLES = ("images", "sources", "attempts", "derivations", "decisions", "forgotten")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS images (
     sha256 TEXT PRIMARY KEY, file TEXT NOT NULL, bytes INTEGER, width INTEGER, height INTEGER, time REAL NOT NULL);
@@ -37,6 +37,9 @@ CREATE TABLE IF NOT EXISTS derivations (
 CREATE TABLE IF NOT EXISTS decisions (
     id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL, step TEXT NOT NULL, kept INTEGER NOT NULL, reason TEXT NOT NULL,
     time REAL NOT NULL, undone REAL);
+CREATE TABLE IF NOT EXISTS forgotten (key TEXT PRIMARY KEY, time REAL NOT NULL, takedown INTEGER);
+CREATE TABLE IF NOT EXISTS takedowns (
+    id INTEGER PRIMARY KEY, files TEXT, started REAL NOT NULL, finished REAL);
 CREATE INDEX IF NOT EXISTS decisions_by_image ON decisions (sha256);
 CREATE INDEX IF NOT EXISTS sources_by_url ON sources (url);
 CREATE INDEX IF NOT EXISTS attempts_by_url ON attempts (url);
@@ -52,7 +55,7 @@ GROUP BY sha256 ORDER BY images.rowid
 
 
 class Manifest:
-    """The tables of one workspace: images, sources, attempts, derivations, decisions.
+    """The tables of one workspace: images, sources, attempts, derivations, decisions, forgotten.
 
     `file` is relative to the manifest's folder where the image lies inside it, else absolute (a person's own photo
     that stays where it is). Times are seconds since 1970. Usable as a context manager, from several threads, and from
@@ -163,6 +166,47 @@ class Manifest:
         return self._write(
             "UPDATE decisions SET undone = ? WHERE step = ? AND undone IS NULL" + only, [(time.time(), step, *values)]
         )
+
+    def forget(self, images: Iterable[str], keys: Iterable[str], *, files: Mapping[str, Any]) -> int:
+        """Delete all rows of images (SHA-256), and remember keys (hashes, addresses) that never come back.
+
+        One transaction. files: what is now still to be deleted or rewritten, as JSON can hold it; it stands in
+        `unfinished` under the number returned until `finish`. What is deleted is overwritten in the file.
+        """
+        gone, keys, now = [(sha256,) for sha256 in images], list(keys), time.time()
+        self._database.execute("PRAGMA secure_delete=ON")
+        with self.together():
+            run = self._database.executemany
+            run("DELETE FROM attempts WHERE url IN (SELECT url FROM sources WHERE sha256 = ?)", gone)
+            run("DELETE FROM attempts WHERE url = ?", [(key,) for key in keys])
+            for table in ("images", "sources", "decisions"):
+                run(f"DELETE FROM {table} WHERE sha256 = ?", gone)
+            run("DELETE FROM derivations WHERE child = ?1 OR parent = ?1", gone)
+            row = (json.dumps(files), now)
+            number = self._database.execute("INSERT INTO takedowns (files, started) VALUES (?, ?)", row).lastrowid or 0
+            run("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?)", [(key, now, number) for key in keys])
+            return number
+
+    def unfinished(self) -> dict[int, dict[str, Any]]:
+        """Take-downs whose files are not all gone yet: number → what `forget` noted."""
+        with self._lock:
+            rows = self._database.execute("SELECT id, files FROM takedowns WHERE finished IS NULL ORDER BY id")
+            return {number: json.loads(files) for number, files in rows}
+
+    def finish(self, number: int) -> None:
+        """Note that a take-down's files are gone, and forget their names."""
+        self._write("UPDATE takedowns SET finished = ?, files = NULL WHERE id = ?", [(time.time(), number)])
+        with self._lock:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def forgotten(self, *keys: str) -> bool:
+        """Whether a person wished that one of these hashes or addresses never comes back."""
+        return any(self._one("SELECT 1 FROM forgotten WHERE key = ?", key) is not None for key in keys)
+
+    def readmit(self, key: str) -> int:
+        """Let a forgotten hash or address come in again, with all that were forgotten together with it; how many."""
+        same = "SELECT takedown FROM forgotten WHERE key = ?"
+        return self._write(f"DELETE FROM forgotten WHERE takedown IN ({same})", [(key,)])
 
     def read(self, table: str) -> "pd.DataFrame":
         """One of the tables as a DataFrame, in the order of writing."""

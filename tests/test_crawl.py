@@ -1,6 +1,7 @@
 """The crawler against loopback servers that answer as engines and image hosts do, and as they should not."""
 
 import contextlib
+import dataclasses
 import http.server
 import io
 import json
@@ -19,8 +20,10 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from lib import crawl, images, labels
+from lib import __main__ as main
+from lib import crawl, images, labels, takedown
 from lib.crawl import engines
+from lib.crawl.robots import Robots, parse
 from lib.workspace import Workspace
 
 FAST = crawl.Limits(bytes=300_000, pixels=4_000_000, timeout=0.6, deadline=1.5, retries=1, wait=0.2, delay=0.0)
@@ -509,6 +512,182 @@ def test_stopping_in_the_middle_leaves_a_whole_manifest(host, work):
     with work.manifest() as manifest:
         rows = manifest.read("images")
     assert len(rows) >= 5 and all((work.root / f).is_file() for f in rows.file)
+
+
+# ---------------------------------------------------------------------------------------------- manners
+
+
+def robots(text: str, *, agent: str = "Mozilla/5.0 (compatible; face-mask-workbench/0.1)") -> Robots:
+    return parse(text.encode(), agent)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "allowed"),
+    [
+        ("", "/a.jpg", True),
+        ("User-agent: *\nDisallow: /", "/a.jpg", False),
+        ("User-agent: *\nDisallow:", "/a.jpg", True),
+        ("User-agent: *\nDisallow: /p\nAllow: /public", "/public/a.jpg", True),
+        ("User-agent: *\nAllow: /public\nDisallow: /p", "/private.jpg", False),
+        ("User-agent: *\nDisallow: /*.jpg$", "/x/a.jpg", False),
+        ("User-agent: *\nDisallow: /*.jpg$", "/x/a.jpg?w=1", True),
+        ("User-agent: *\nDisallow: /a%20b", "/a b/c.jpg", False),
+        ("User-agent: *\nDisallow: /\nUser-agent: Face-Mask-Workbench\nDisallow: /x", "/a.jpg", True),
+        ("User-agent: otherbot\nUser-agent: face-mask-workbench # us\nDisallow: /", "/a.jpg", False),
+        ("User-agent: otherbot\nDisallow: /", "/a.jpg", True),
+        ("Disallow: /", "/a.jpg", True),
+        ("User-agent:\nDisallow: /", "/a.jpg", True),
+        ("User-agent: *\nDisallow: /?q=", "/?q=1", False),
+        ("User-agent: *\nDisallow: /", "/robots.txt", True),
+        ("\ufeffUser-agent: *\r\nDISALLOW : /x\r\n<html>", "/x", False),
+    ],
+)
+def test_robots_are_read_as_the_standard_says(text, path, allowed):
+    assert robots(text).allows(f"http://a.example{path}") is allowed
+
+
+def test_of_several_delays_the_longest_counts_and_nonsense_is_none():
+    assert robots("User-agent: *\nCrawl-delay: 2.5\nCrawl-delay: 1").delay == 2.5
+    assert robots("User-agent: *\nCrawl-delay: inf").delay == robots("").delay == 0
+
+
+def site(host: Host, work: Workspace, **options):  # type: ignore[no-untyped-def]
+    return take(host, work, query=host.url + "/", engine="site", address=None, allow_private=True, **options)
+
+
+def test_a_site_is_asked_for_its_rules_once_and_they_are_kept(host, work):
+    host.answers["/robots.txt"] = b"User-agent: *\nDisallow: /private\nCrawl-delay: 0.15"
+    host.answers["/"] = b'<img src="/a.jpg"><img src="/private/b.jpg"><a href="/private/two.html">2</a>'
+    host.answers |= {"/a.jpg": picture(1), "/private/b.jpg": picture(2)}
+    start = time.monotonic()
+    row = site(host, work)
+    assert (row.downloaded, row.refused) == (1, 1) and row.why == "1 × the site's robots.txt asks programs not to"
+    assert host.hits["/robots.txt"] == 1 and not [p for p in host.hits if p.startswith("/private")]
+    assert time.monotonic() - start > 0.15, "two requests after the rules, so many seconds apart"
+
+
+def test_a_site_that_wants_no_programs_is_not_read(host, work):
+    host.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /", "/": b'<img src="/a.jpg">', "/a.jpg": picture(1)}
+    with pytest.raises(crawl.NothingParsed, match="ask its owner"):
+        site(host, work)
+    assert set(host.hits) == {"/robots.txt"}
+
+
+@pytest.mark.parametrize(("status", "came"), [(404, 1), (403, 1), (500, 0), (302, 0)])
+def test_rules_that_are_not_there_allow_all_and_a_server_in_trouble_nothing(host, work, status, came):
+    host.answers |= {
+        "/robots.txt": (status, {"Location": "/robots.txt"}, b""),
+        "/": b'<img src="/a.jpg">',
+        "/a.jpg": picture(1),
+    }
+    try:
+        assert site(host, work).downloaded == came
+    except crawl.NothingParsed:
+        assert not came and not host.hits["/a.jpg"]
+
+
+def test_search_results_need_no_leave_of_robots(host, work):
+    host.answers |= {"/robots.txt": b"User-agent: *\nDisallow: /", "/a.jpg": picture(1)}
+    host.gallery(["/a.jpg"])
+    assert take(host, work).downloaded == 1 and not host.hits["/robots.txt"]
+
+
+def test_all_images_together_stay_below_the_cap(host, work):
+    names = [f"/image/{i}.jpg" for i in range(20)]
+    host.gallery(names)
+    host.answers |= {n: picture(i, size=(100, 100)) for i, n in enumerate(names)}
+    size = len(picture(0, size=(100, 100)))
+    limits = dataclasses.replace(FAST, total=5 * size, threads=1)
+    asked = {"with_mask": ["mask", "masked"], "without_mask": ["face"]}
+    report = crawl.crawl_all(asked, engines=("gallery",), into=work, address=host.url, limits=limits, limit=4)
+    assert report.downloaded.tolist()[0] == 4 and report.downloaded.sum() + report.known.sum() <= 4 + 4 + 4
+    assert report["bytes"].sum() <= 6 * size and report["bytes"].sum() == sum(
+        p.stat().st_size for p in work.raw.rglob("*.jpg")
+    )
+    report = crawl.crawl_all(
+        {"": ["a", "b"]}, engines=("gallery",), into=Workspace(work.root / "new"), address=host.url, limits=limits
+    )
+    assert report.why.tolist() == ["ended at the cap on the bytes of all images"] * 2
+    assert report.downloaded[1] == 0 and report.parsed[1] == 0
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"side": 0}, {"total": 0}, {"delay": -1}, {"delay": float("nan")}, {"user_agent": "a\nb: c"}, {"threads": 0}],
+)
+def test_limits_that_cannot_be_are_named(option):
+    with pytest.raises(ValueError, match=f"^{next(iter(option))}: "):
+        crawl.Limits(**option)
+
+
+def test_what_was_forgotten_does_not_come_back_by_address_bytes_or_redirect(host, work):
+    host.gallery(["/a.jpg", "/other.jpg", "/moved.jpg", "/b.jpg"])
+    host.answers |= {"/a.jpg": picture(1), "/other.jpg": picture(1), "/b.jpg": picture(2)}
+    host.answers["/moved.jpg"] = (302, {"Location": "/a.jpg"}, b"")
+    take(host, work)
+    takedown.forget(f"{host.url}/a.jpg", work=work)
+    hits = host.hits["/a.jpg"]
+    host.answers["/later.jpg"] = picture(1)
+    host.gallery(["/a.jpg", "/later.jpg", "/b.jpg"])
+    row = take(host, work, query="others")
+    assert (row.downloaded, row.known, row.refused) == (0, 1, 2) and row.why == "2 × forgotten at a person's wish"
+    assert host.hits["/a.jpg"] == hits and host.hits["/later.jpg"] == 1 and len(list(work.raw.rglob("*.jpg"))) == 1
+
+
+def test_what_was_forgotten_is_not_unpacked_from_a_zip_again(tmp_path, work):
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("with_mask/a.jpg", picture(1))
+    crawl.take_in(tmp_path / "photos.zip", into=work)
+    table = takedown.forget(images.sha256(picture(1)), work=work)
+    assert table["done"].all() and not list(work.raw.rglob("*.jpg")) and (tmp_path / "photos.zip").is_file()
+    rows, skipped = crawl.take_in(tmp_path / "photos.zip", into=work)
+    assert rows.empty and skipped[0]["reason"] == "forgotten at a person's wish" and not list(work.raw.rglob("*.jpg"))
+
+
+def test_the_command_crawls_several_classes_and_engines_with_its_limits(host, work, capsys):
+    agents = set()
+
+    def seen(handler):  # type: ignore[no-untyped-def]
+        agents.add(handler.headers["User-Agent"])
+        return picture(1, suffix=".webp", size=(90, 90))
+
+    host.answers |= {"/a.webp": seen, "/b.png": picture(2, suffix=".png", size=(90, 90)), "/s.png": picture(3)}
+    asked: list[dict] = []
+
+    def results(handler):  # type: ignore[no-untyped-def]
+        asked.append(handler.asked)
+        return (
+            bing([f"{host.url}{n}?w=9" for n in ("/a.webp", "/b.png", "/s.png")])
+            if handler.asked["first"] == "0"
+            else b""
+        )
+
+    host.answers["/results"] = results
+    code = main.start(["crawl", "with_mask=person in a mask", "Without Mask=face", "a=b", "--allow-private",
+                       "--address", host.url + "/results", "--out", str(work.root), "--min-side", "70",
+                       "--language", "de", "--licence", "commercial", "--delay", "0", "--total", "2", "--limit", "5",
+                       "--user-agent", "me (me@example.org)"])  # fmt: skip
+    said = capsys.readouterr().out
+    assert code == 0 and len(said.split("\n\n")[0].splitlines()) == 4 and "smaller than 70 pixels" in said
+    assert {a["q"] for a in asked} == {"person in a mask", "face", "a=b"} and {a["setlang"] for a in asked} == {"de"}
+    assert all("license" in a["qft"] for a in asked) and agents == {"me (me@example.org)"}
+    assert sorted(p.suffix for p in work.raw.rglob("*.*")) == [".png", ".webp"]
+    with work.manifest() as manifest:
+        labels = manifest.read("sources").groupby("query")["label"].first().to_dict()
+    assert labels == {"person in a mask": "with_mask", "face": "without_mask", "a=b": ""}
+
+
+def test_the_command_adds_up_by_engine_and_refuses_an_option_before_it_asks(host, work, capsys):
+    host.gallery(["/a.jpg"])
+    host.answers |= {"/a.jpg": picture(1)}
+    how = ["--address", host.url, "--out", str(work.root), "--delay", "0"]
+    assert main.start(["crawl", "x", "y", "--engine", "gallery", "--engine", "bing", *how]) == 0
+    table = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert table[1].split()[:4] == ["gallery", "2", "1", "1"] and table[2].split()[:2] == ["bing", "0"]
+    host.hits.clear()
+    assert main.start(["crawl", "x", "--engine", "gallery", "--engine", "baidu", "--language", "de", *how]) == 2
+    assert capsys.readouterr().err.startswith("language: ") and not host.hits
+    assert main.start(["crawl", "x", "--total", "0", *how]) == 2
 
 
 # ---------------------------------------------------------------------------------------------- folders

@@ -10,9 +10,9 @@ import pytest
 LIB = Path(__file__).parent.parent / "lib"
 FLOORS = [
     "classes batch files images boxes assets manifest workspace plots clips screen",
-    "crawl dedupe faces landmarks masks labels dataset model sample",
+    "crawl dedupe faces landmarks blur masks labels dataset model sample",
     "train detect",
-    "evaluate video prelabel",
+    "evaluate video prelabel takedown",
     "webcam labeller web doctor run",
     "__main__",
 ]

@@ -203,6 +203,25 @@ def test_the_gallery_serves_what_its_truth_says(tmp_path: Path) -> None:
         get(gallery.url)
 
 
+def test_the_gallery_is_met_again_at_its_address_and_elsewhere_where_that_is_taken(tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port = asked.getsockname()[1]
+    for _ in range(2):
+        with sample.gallery(tmp_path, count=2, port=port) as gallery:
+            assert gallery.url == f"http://127.0.0.1:{port}"
+            get(gallery.url)
+            with sample.gallery(tmp_path, count=2, port=port) as second:
+                assert second.url != gallery.url and get(second.url)
+    names = set(gallery.truth["name"])
+    with sample.gallery(tmp_path / "more", count=4, port=0) as other:
+        same = names & set(other.truth["name"])
+        content = {n: ((tmp_path / n).read_bytes(), (tmp_path / "more" / n).read_bytes()) for n in same}
+    assert same and all(a == b for a, b in content.values()), "one address, one picture"
+
+
 def test_copies_in_the_gallery_are_made_as_told(tmp_path: Path) -> None:
     with sample.gallery(tmp_path, count=6, seed=2) as gallery:
         truth = gallery.truth

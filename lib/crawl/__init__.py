@@ -4,6 +4,7 @@ Every image is named by the hash of its content; the manifest keeps where it was
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ __all__ = ["ENGINES", "Limits", "NothingParsed", "arrivals", "crawl", "crawl_all
 ENGINES = ("bing", "google", "baidu", "flickr", "gallery", "site", "urls")
 LICENCES = ("creativecommons", "publicdomain", "commercial", "noncommercial")
 _LANGUAGES, _FILTERS = ("bing", "google"), ("bing", "google", "flickr")  # engines that know such a filter
-_COLUMNS = ["engine", "query", "label", "pages", "parsed", "downloaded", "known", "refused", "left", "why"]
+_FULL = "ended at the cap on the bytes of all images"
+_COLUMNS = ["engine", "query", "label", "pages", "parsed", "downloaded", "known", "refused", "left", "bytes", "why"]
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
 
@@ -56,6 +58,7 @@ def crawl(
 ) -> "pd.DataFrame":
     """Bring up to limit images into a workspace; a report of one row: what was parsed, downloaded, known, refused, why.
 
+    For engine "site" each host's robots.txt is asked first and followed, its Crawl-delay too.
     query: a phrase; for engine "site" an address to start from, for "urls" a list of addresses or a text file with
     one a line. label: the class that the query promises. What is here already counts towards limit and is not fetched
     again; its new source is remembered. address: another results page than the engine's own (for "gallery" its only
@@ -81,7 +84,7 @@ def crawl(
     with contextlib.closing(harvest.Harvest(job, engines.ENGINES[engine], into=into).run()) as run:
         for _ in run if progress is None else progress(run):
             pass
-    if not job.counts["parsed"]:
+    if not job.counts["parsed"] and not job.full:
         raise NothingParsed(engine, text or "the list", job.pages)
     return _report([job])
 
@@ -91,24 +94,38 @@ def crawl_all(
 ) -> "pd.DataFrame":
     """Ask several engines for several phrases of each class: {"with_mask": ["person wearing a mask", …], …}.
 
-    A report row for each engine and phrase; limit and the other options of `crawl` hold for each. An engine that
-    parsed nothing is a row that says so; only when all of them did, NothingParsed is raised.
+    A report row for each engine and phrase; limit and the other options of `crawl` hold for each, but limits.total
+    for all together: what is asked after it is reached is a row that says so. An engine that parsed nothing is a row
+    that says so, too; only when all of them did, NothingParsed is raised.
     """
     import pandas as pd
 
-    reports, nothing = [], []
-    for label, phrases in queries.items():
-        for query in phrases:
-            for engine in engines:
-                try:
-                    reports.append(crawl(query, engine=engine, label=label, into=into, **options))
-                except NothingParsed as trouble:
-                    nothing.append(trouble)
-                    row = {"engine": engine, "query": query, "label": label, "why": "; ".join(trouble.remarks)}
-                    reports.append(pd.DataFrame([{c: row.get(c, 0) for c in _COLUMNS}]))
+    asked = [(engine, query, label) for label, said in queries.items() for query in said for engine in engines]
+    for engine in engines:
+        _check(engine, options.get("limit", 100), options.get("language"), options.get("licence"))
+    limits = options.pop("limits", None) or Limits()
+    reports, nothing, free = [], [], limits.total
+    for engine, query, label in asked:
+        about = {"engine": engine, "query": query, "label": label}
+        try:
+            if free <= 0:
+                reports.append(_row(**about, why=_FULL))
+                continue
+            capped = dataclasses.replace(limits, total=free)
+            reports.append(crawl(query, engine=engine, label=label, into=into, limits=capped, **options))
+            free -= int(reports[-1]["bytes"].sum())
+        except NothingParsed as trouble:
+            nothing.append(trouble)
+            reports.append(_row(**about, why="; ".join(dict.fromkeys(trouble.remarks))))
     if nothing and len(nothing) == len(reports):
         raise nothing[0]
     return pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=_COLUMNS)
+
+
+def _row(**said: Any) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame([{c: said.get(c, 0) for c in _COLUMNS}])
 
 
 def _report(jobs: "list[Job]") -> "pd.DataFrame":
@@ -120,8 +137,10 @@ def _report(jobs: "list[Job]") -> "pd.DataFrame":
         refused = sum(job.counts[k] for k in ("unreadable", "refused", "failed"))
         left = job.counts["parsed"] - refused - sum(tried.values())
         why = ", ".join(f"{n} × {reason}" for reason, n in job.reasons.most_common())
+        if job.full:
+            why = ", ".join(filter(None, (why, _FULL)))
         rows.append((job.engine, job.wanted.query, job.label, job.asked, job.counts["parsed"], *tried.values(),
-                     refused, left, why))  # fmt: skip
+                     refused, left, job.total, why))  # fmt: skip
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -150,6 +169,8 @@ def _advice(engine: str, came: str) -> str:
         return "Unset MASK_OFFLINE to let it ask."
     if "no connection" in came or "no answer" in came:
         return "Check the network (or the proxy settings)."
+    if "robots.txt" in came:
+        return "The site asks programs to stay away: ask its owner for the photos."
     if "robot" in came or "HTTP 4" in came:
         return "The engine turns programs away for now: wait an hour, or ask less often (limits=Limits(delay=3))."
     return "Perhaps it changed its pages, or has nothing for this phrase: look at its page in a browser."

@@ -21,6 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from .. import assets
+from . import robots as rules
 from .limits import Limits, NotTaken
 
 __all__ = ["Answer", "Session"]
@@ -51,9 +52,11 @@ class Answer:
 class Session(IcrawlerSession):
     """icrawler's session, with our rules: who may be asked, how often, how long, and how much is read."""
 
-    def __init__(self, limits: Limits, *, stop: threading.Event) -> None:
+    def __init__(self, limits: Limits, *, stop: threading.Event, robots: bool = False) -> None:
         super().__init__(ProxyPool())
         self.limits, self.stop = limits, stop
+        self._robots: dict[str, rules.Robots | NotTaken] | None = {} if robots else None
+        self._asking = threading.Lock()
         self.headers.update({"User-Agent": limits.user_agent, "Accept-Encoding": "identity"})
         self.mount("http://", _GuardedAdapter(pool_maxsize=16))
         self.mount("https://", _GuardedAdapter(pool_maxsize=16))
@@ -93,6 +96,7 @@ class Session(IcrawlerSession):
     def _follow(self, url: str, *, allow: Collection[str], private: bool, image: bool) -> Answer:
         for _ in range(HOPS + 1):
             opened = self._check(url, allow=allow, private=private)
+            self._ask_leave(url, allow=allow, private=private)
             self._wait_turn(url)
             with _reach(opened):
                 response = super().get(url, stream=True, allow_redirects=False, timeout=self.limits.timeout)
@@ -119,6 +123,30 @@ class Session(IcrawlerSession):
                 raise NotTaken("failed", "stopped")
         return Answer(response.url, response.status_code, response.headers, bytes(content))
 
+    def _ask_leave(self, url: str, *, allow: Collection[str], private: bool) -> None:
+        """Raise NotTaken for an address that its site's robots.txt keeps from programs, where that is asked at all."""
+        if self._robots is None or urlsplit(url).path == "/robots.txt":
+            return
+        place = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+        with self._asking:
+            if place not in self._robots:
+                self._robots[place] = self._rules(f"{place}/robots.txt", allow=allow, private=private)
+        said = self._robots[place]
+        if isinstance(said, NotTaken):
+            raise NotTaken(said.outcome, said.reason)
+        if not said.allows(url):
+            raise NotTaken("refused", "the site's robots.txt asks programs not to")
+
+    def _rules(self, url: str, *, allow: Collection[str], private: bool) -> rules.Robots | NotTaken:
+        """What a site's robots.txt says (RFC 9309): none there allows all, a server in trouble nothing for now."""
+        try:
+            answer = self.fetch(url, allow=allow, private=private)
+        except NotTaken as trouble:
+            return NotTaken(trouble.outcome, f"{trouble.reason}; asked for robots.txt")
+        if answer.status >= 400:
+            return rules.NOTHING if answer.status >= 500 or answer.status == 429 else rules.EVERYTHING
+        return rules.parse(answer.content, self.limits.user_agent)
+
     def _check(self, url: str, *, allow: Collection[str], private: bool) -> bool:
         """Whether the address may be private; raises NotTaken where it must not be asked at all."""
         parts = urlsplit(url)
@@ -139,6 +167,9 @@ class Session(IcrawlerSession):
         """Sleep until it is polite to ask this host again."""
         host = urlsplit(url).hostname or ""
         delay = 0.0 if _is_loopback(host) else self.limits.delay
+        if self._robots:
+            said = self._robots.get(f"{urlsplit(url).scheme}://{urlsplit(url).netloc}")
+            delay = max(delay, min(said.delay, self.limits.wait)) if isinstance(said, rules.Robots) else delay
         with self._pace:
             turn = max(time.monotonic(), self._free_at.get(host, 0.0))
             self._free_at[host] = turn + delay

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import batch, classes, images
 from ..workspace import Workspace
-from .limits import Limits
+from .limits import FORGOTTEN, Limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +33,8 @@ def take_in(
     Files of a folder stay where they lie. Those of a zip are unpacked into the workspace, named by content. label is
     the class that the nearest folder inside is named after ("with_mask", "no mask", …), else ''; as in
     `labels.read_folder`, the name of `folder` itself promises nothing. Taking a folder in twice adds only what is new,
-    and finds photos again that were renamed. Raises FileNotFoundError for a folder that is not there, ValueError for
-    one without photos.
+    and finds photos again that were renamed; what a person wished forgotten is skipped. Raises FileNotFoundError for a
+    folder that is not there, ValueError for one without photos.
     """
     folder = Path(folder)
     zipped = folder.is_file() and zipfile.is_zipfile(folder)
@@ -44,7 +44,9 @@ def take_in(
     if not items:
         kinds = ", ".join(sorted(images.SUFFIXES))
         raise ValueError(f"folder: no photos in {folder}; looked for {kinds} in it and in the folders below")
-    look = _Unpack(into.raw) if zipped else _look
+    with into.manifest() as manifest:
+        gone = frozenset(manifest.read("forgotten")["key"])
+    look = _Unpack(into.raw, gone) if zipped else _Look(gone)
     found, skipped = batch.run(look, items, executor=executor, progress=progress)
     return _remember(found, skipped, into), skipped
 
@@ -75,13 +77,26 @@ class _Photo:
         return self.path.resolve().as_uri() + (f"#{self.member}" if self.member else "")
 
 
-def _look(photo: _Photo) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Look:
     """Hash a file and see that it can be read to its end."""
-    content = photo.path.read_bytes()
-    images.read(content, max_side=64)
-    w, h = images.size(photo.path)
+
+    gone: frozenset[str]
+
+    def __call__(self, photo: _Photo) -> dict[str, Any]:
+        content = photo.path.read_bytes()
+        sha256 = _wanted(photo, content, self.gone)
+        w, h = images.size(photo.path)
+        return {"photo": photo, "sha256": sha256, "path": photo.path, "width": w, "height": h, "bytes": len(content)}
+
+
+def _wanted(photo: _Photo, content: bytes, gone: frozenset[str]) -> str:
+    """SHA-256 of a readable image that nobody wished forgotten."""
     sha256 = images.sha256(content)
-    return {"photo": photo, "sha256": sha256, "path": photo.path, "width": w, "height": h, "bytes": len(content)}
+    if sha256 in gone or photo.url in gone:
+        raise batch.Skip(FORGOTTEN)
+    images.read(content, max_side=64)
+    return sha256
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class _Unpack:
     """Write one member of a zip into the raw folder, under its content's name."""
 
     raw: Path
+    gone: frozenset[str]
 
     def __call__(self, photo: _Photo) -> dict[str, Any]:
         cap = Limits().bytes
@@ -106,8 +122,7 @@ class _Unpack:
             raise batch.Skip(f"damaged in the zip file ({trouble or 'it ends too early'})") from None
         if len(content) > cap:
             raise batch.Skip(f"larger than {cap / 1e6:g} MB")
-        images.read(content, max_side=64)
-        sha256 = images.sha256(content)
+        sha256 = _wanted(photo, content, self.gone)
         path = self.raw / sha256[:2] / (sha256 + Path(photo.member).suffix.lower())
         if not path.is_file():
             images.write(path, content)
@@ -137,6 +152,7 @@ def _remember(found: list[dict[str, Any]], skipped: list[dict[str, Any]], into: 
             file = str(manifest.holds(sha256))
             rows.append({"image": file, "sha256": sha256, "file": str(photo), "label": photo.label, **size, "new": new})
         for row in skipped:
-            manifest.add_attempt(Path(row["item"]).resolve().as_uri(), "unreadable", engine="folder",
+            outcome = "refused" if row["reason"] == FORGOTTEN else "unreadable"
+            manifest.add_attempt(Path(row["item"]).resolve().as_uri(), outcome, engine="folder",
                                  reason=row["reason"])  # fmt: skip
     return pd.DataFrame(rows, columns=_COLUMNS)

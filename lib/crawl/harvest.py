@@ -23,7 +23,7 @@ from ..batch import Skip
 from ..workspace import Workspace
 from .engines import Engine, Result, Wanted
 from .fetch import Answer, Session
-from .limits import Limits, NotTaken
+from .limits import FORGOTTEN, Limits, NotTaken
 
 __all__ = ["Harvest", "Job"]
 
@@ -49,6 +49,7 @@ class Job:
     pages: list[str] = field(default_factory=list)  # one remark a page that gave nothing
     asked: int = 0
     total: int = 0
+    full: bool = False  # as many bytes came as may
 
 
 class Harvest(icrawler.Crawler):
@@ -77,7 +78,7 @@ class Harvest(icrawler.Crawler):
 
     def set_session(self, headers: dict | None = None) -> None:
         """Use the guarded session."""
-        self.session = Session(self.job.limits, stop=self.stop)
+        self.session = Session(self.job.limits, stop=self.stop, robots=self.job.engine == "site")
 
     def run(self) -> Generator[str, None, None]:
         """Yield an outcome a result until all is done; stops the workers when the caller stops, Ctrl-C included."""
@@ -254,6 +255,8 @@ class _Downloader(icrawler.Downloader):
                  overwrite: bool = False, **kwargs: Any) -> bool:  # fmt: skip
         """Bring one result in, or say why not; whether it counts towards the limit."""
         url, manifest = task["file_url"], self.harvest.manifest
+        if manifest.forgotten(url):
+            return self._note(task, "refused", FORGOTTEN)
         known = manifest.seen(url)
         if known is not None:
             path = manifest.holds(known)
@@ -279,6 +282,8 @@ class _Downloader(icrawler.Downloader):
     def _store(self, task: dict, answer: Answer, kind: tuple[str, int, int]) -> bool:
         suffix, width, height = kind
         sha256, manifest = images.sha256(answer.content), self.harvest.manifest
+        if manifest.forgotten(sha256, answer.url):
+            return self._note(task, "refused", FORGOTTEN)
         held = manifest.holds(sha256)
         if held is not None and held.is_file():
             return self._keep(task, sha256, "known", "same bytes as an image that is here", answer)
@@ -286,6 +291,7 @@ class _Downloader(icrawler.Downloader):
         self.storage.write(name, answer.content)
         with self.lock:
             self.harvest.job.total += len(answer.content)
+            self.harvest.job.full |= self.harvest.job.total >= self.harvest.job.limits.total
         with manifest.together():
             file = self.harvest.into.raw / name[:2] / name
             if manifest.add_image(sha256, file, bytes=len(answer.content), width=width, height=height) or held:

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Limits", "NotTaken"]
+__all__ = ["FORGOTTEN", "Limits", "NotTaken"]
+
+FORGOTTEN = "forgotten at a person's wish"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one crawl may cost: bytes and pixels of an image, shortest side, bytes of all, and its manners in seconds.
+    """What one crawl may cost: bytes and pixels of an image, bytes of all, and its manners in seconds.
 
-    delay lies between two requests to one host; timeout is silence, deadline a whole answer; wait caps what a server
-    may ask for with Retry-After.
+    side is the shortest that an image may have. total holds over all queries and engines of one call. delay lies
+    between two requests to one host, and is longer where a site's robots.txt asks for more; timeout is silence,
+    deadline a whole answer; wait caps what a server may ask for with Retry-After or Crawl-delay.
     """
 
     bytes: int = 25_000_000
@@ -25,6 +28,15 @@ class Limits:
     pages: int = 200
     threads: int = 4
     user_agent: str = "Mozilla/5.0 (compatible; face-mask-workbench/0.1)"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        least = {"bytes": 1, "pixels": 1, "side": 1, "total": 1, "threads": 1, "pages": 1, "delay": 0, "wait": 0}
+        for name, value in least.items():
+            if not getattr(self, name) >= value:
+                raise ValueError(f"{name}: must be at least {value}, got {getattr(self, name)}")
+        if not self.user_agent.strip() or not self.user_agent.isprintable():
+            raise ValueError(f"user_agent: must be one line that says who asks, got {self.user_agent!r}")
 
 
 class NotTaken(Exception):

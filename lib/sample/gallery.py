@@ -31,6 +31,7 @@ WITH, WITHOUT, WRONG = classes.NAMES
 QUERIES = {"people wearing face masks": WITH, "bare faces": WITHOUT}
 COPIES = ("re-encoded", "resized", "cropped", "mirrored")
 PER_PAGE = 20
+PORT = 48_151  # asked for first, so that a second run meets the addresses that it knows
 VERSION = 4  # of the pictures; a folder of another version is made anew
 INDEX = "gallery.json"
 LICENCE = "drawn by lib.sample; free for any use"
@@ -43,10 +44,10 @@ class Gallery:
     mirrored, broken, no face), people (seeds), sha256.
     """
 
-    def __init__(self, folder: Path, rows: list[dict[str, Any]]) -> None:
+    def __init__(self, folder: Path, rows: list[dict[str, Any]], *, port: int = PORT) -> None:
         self.folder, self.queries = folder, dict(QUERIES)
         self._rows = rows
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, rows))
+        self._server = _server(_handler(folder, rows), port)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -73,11 +74,20 @@ class Gallery:
         self._server.server_close()
 
 
+def _server(handler: type[BaseHTTPRequestHandler], port: int) -> ThreadingHTTPServer:
+    """A server on this machine's loopback alone, at the port wished for or, where that is taken, at a free one."""
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError:
+        return ThreadingHTTPServer(("127.0.0.1", 0), handler)
+
+
 def gallery(
     folder: str | Path,
     *,
     count: int = 48,
     seed: int = 0,
+    port: int = PORT,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> Gallery:
@@ -85,10 +95,10 @@ def gallery(
 
     Half of the photos answer "people wearing face masks", half "bare faces" (`QUERIES`). Results pages are at
     /search?q=…&page=N, files at /image/NAME, the page that shows one at /page/NAME. What is in the folder already is
-    served as it is.
+    served as it is. port: where it is served if nobody else is there, else at a free one; 0 takes any free one.
     """
     folder = Path(folder)
-    return Gallery(folder, _made(folder, count=count, seed=seed, executor=executor, progress=progress))
+    return Gallery(folder, _made(folder, count=count, seed=seed, executor=executor, progress=progress), port=port)
 
 
 def _made(
@@ -121,7 +131,8 @@ def _write(job: tuple[str, int, int, int]) -> list[dict[str, Any]]:
     folder, i, count, seed = job
     rng = np.random.default_rng([37, seed, i])
     query = list(QUERIES)[i % len(QUERIES)]
-    name = f"img-{int(rng.integers(1 << 40)):010x}"
+    rng.integers(1 << 40)
+    name = _name(i, count, seed)
     if i >= count:
         return _others(Path(folder), name, query, rng)
     shot = plan(i, seed=seed + 1000, label=QUERIES[query])
@@ -134,6 +145,12 @@ def _write(job: tuple[str, int, int, int]) -> list[dict[str, Any]]:
         copy = _copy(decoded, str(how), rng)
         rows.append(_kept(Path(folder), f"{name}-{how[:3]}.jpg", copy, query, f"{name}.jpg", str(how), seeds))
     return rows
+
+
+def _name(i: int, count: int, seed: int) -> str:
+    """A name that no other picture has, of this or another gallery: an address may be remembered."""
+    made_of = (VERSION, seed, i) if i < count else (VERSION, seed, i, count)
+    return f"img-{files.sha256(repr(made_of).encode())[:10]}"
 
 
 def _copy(rgb: np.ndarray, how: str, rng: np.random.Generator) -> bytes:

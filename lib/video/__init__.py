@@ -1,8 +1,9 @@
 """Moving pictures: any source of frames, labels that do not flicker, counts over time, an annotated clip."""
 
+from ..blur import blurred
 from .sources import SUFFIXES, CameraTrouble, Frame, Source, cameras, open
 from .tracking import Tracker
-from .watching import Watched, annotate, blurred, counts, flicker
+from .watching import Watched, annotate, counts, flicker
 
 __all__ = [
     "SUFFIXES",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from .. import boxes, classes, clips, detect, files, plots, screen
+from .. import classes, clips, detect, files, plots, screen
+from ..blur import blurred
 from .sources import Frame, Source, open
 from .tracking import Tracker
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import supervision as sv
 
-__all__ = ["Watched", "annotate", "blurred", "counts", "flicker"]
+__all__ = ["Watched", "annotate", "counts", "flicker"]
 
 KEPT = 200_000  # answers kept of a source that never ends
 COLUMNS = ("seconds", "frame", "person", "x1", "y1", "x2", "y2", "raw", "shown", "sure", "answer", "score")
@@ -226,17 +227,6 @@ def _window(source: Source) -> str:
     if not screen.there():
         raise ValueError("show: there is no screen here (DISPLAY is not set); leave it out and write a file instead")
     return f"{source.name} - press q to quit"
-
-
-def blurred(rgb: np.ndarray, xyxy: np.ndarray) -> np.ndarray:
-    """A copy of a photo in which the faces (n, 4) are coarse squares that nobody can be recognised by."""
-    picture = rgb.copy()
-    h, w = rgb.shape[:2]
-    for x1, y1, x2, y2 in boxes.widen(xyxy, 0.1, size=(w, h)).round().astype(int):
-        if x2 > x1 and y2 > y1:
-            tiny = cv2.resize(picture[y1:y2, x1:x2], (6, 8), interpolation=cv2.INTER_AREA)
-            picture[y1:y2, x1:x2] = cv2.resize(tiny, (x2 - x1, y2 - y1), interpolation=cv2.INTER_NEAREST)
-    return picture
 
 
 def counts(watched: Watched) -> "pd.DataFrame":
