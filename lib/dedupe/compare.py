@@ -11,7 +11,7 @@ __all__ = ["Fit", "coarse", "correlations", "fit"]
 
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
 SURE = 0.02  # distance of edges below which no alignment is tried
-ALIKE = 0.6  # agreement of coarse edges below which none is either
+ALIKE = 0.45  # agreement of coarse edges below which none is either
 FAR = 0.2  # 1 − correlation of shades after a first alignment: another start will not help
 STRANGE = 0.6  # distance of edges after a first alignment: the same
 _CELLS, _CROPS = 16, (2, 4)  # cells a side of the coarse edges; pixels of a thumbnail that a crop takes a side
