@@ -195,25 +195,25 @@ def _told(rows: "pd.DataFrame") -> "pd.DataFrame":
 
     rows = rows.assign(group=pd.factorize(rows["head"])[0]).sort_values(["group", "rank"], kind="stable")
     kept = ~rows["group"].duplicated()
-    best = rows[kept].set_index("group")
+    best = {row.group: row for row in rows[kept].itertuples()}
     out = []
     for row, is_kept in zip(rows.itertuples(), kept, strict=True):
-        top = best.loc[row.group]
+        top = best[row.group]
         how = "kept" if is_kept else _how(row, top)
         if is_kept:
             reason = f"the best of {row.size}: {row.width} × {row.height}, sharpness {row.sharpness:.0f}"
         else:
-            reason = f"{how} of {str(top['sha256'])[:12]} (distance {row.distance:.3f})"
+            reason = f"{how} of {str(top.sha256)[:12]} (distance {row.distance:.3f})"
         out.append((row.image, row.sha256, row.group, row.distance, is_kept, how, reason))
     return pd.DataFrame(out, columns=_COLUMNS).astype({"group": int, "distance": float, "kept": bool})
 
 
-def _how(row, top: "pd.Series") -> str:  # type: ignore[no-untyped-def]
-    if row.sha256 == top["sha256"]:
+def _how(row, top) -> str:  # type: ignore[no-untyped-def]
+    if row.sha256 == top.sha256:
         return "same bytes"
     words = ["mirrored"] if row.mirrored else []
     if row.share < 0.97:
         words.append("cropped")
-    elif (row.width, row.height) != (top["width"], top["height"]):
+    elif (row.width, row.height) != (top.width, top.height):
         words.append("resized")
     return " and ".join(words or ["re-encoded"]) + " copy"

@@ -14,6 +14,7 @@ SURE = 0.02  # distance of edges below which no alignment is tried
 ALIKE = 0.45  # agreement of coarse edges below which none is either
 FAR = 0.2  # 1 − correlation of shades after a first alignment: another start will not help
 STRANGE = 0.6  # distance of edges after a first alignment: the same
+_CLEAR = 0.9  # agreement of coarse edges above which no other scale is tried
 _CELLS, _CROPS = 16, (2, 4)  # cells a side of the coarse edges; pixels of a thumbnail that a crop takes a side
 
 
@@ -41,9 +42,12 @@ def coarse(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     best, scale = np.full(len(a), -1.0, np.float32), np.ones(len(a), np.float32)
     for cut, other in ((0, 0), *((c, 0) for c in _CROPS), *((0, c) for c in _CROPS)):
-        found = _shifted(_cells(a, cut), _cells(b, other))
-        better = found > best
-        best[better], scale[better] = found[better], (THUMB - 2 * cut) / (THUMB - 2 * other)
+        open_ = np.flatnonzero(best < _CLEAR)
+        if not len(open_):
+            break
+        found = _shifted(_cells(a[open_], cut), _cells(b[open_], other))
+        better = found > best[open_]
+        best[open_[better]], scale[open_[better]] = found[better], (THUMB - 2 * cut) / (THUMB - 2 * other)
     return best, scale
 
 
