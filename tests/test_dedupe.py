@@ -1,11 +1,13 @@
 """Copies are found, strangers are not, the best copy stays, and everything can be taken back."""
 
 import cv2
+import imagehash
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lib import dedupe, images
 from lib.dedupe import compare, join, prints
@@ -149,6 +151,18 @@ def test_decisions_go_to_the_manifest_and_come_back(tmp_path):
         manifest.undo("dedupe")
         assert len(manifest.kept()) == 4
     assert {p: images.sha256(p) for p in paths} == before, "nothing was deleted or changed"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 3, 8, 30, 32]), st.sampled_from([0, 1, 255]))
+def test_the_hashes_are_those_of_imagehash_bit_for_bit(seed, detail, contrast):
+    """Noise, smooth, flat and two-toned pictures: all at once gives what imagehash gives for each."""
+    noise = np.random.default_rng(seed).integers(0, contrast + 1, (3, detail, detail), dtype=np.uint8)
+    grey = np.stack([cv2.resize(n, (32, 32), interpolation=cv2.INTER_CUBIC) for n in noise])
+    wanted = [
+        [int(str(f(Image.fromarray(g))), 16) for f in (imagehash.phash, imagehash.dhash)] for g in [*grey, grey[0].T]
+    ]
+    assert prints.hashes(np.stack([*grey, grey[0].T])).tolist() == wanted
 
 
 def test_the_order_of_files_does_not_matter(tmp_path):

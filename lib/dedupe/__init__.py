@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 MAX_BITS = 36  # of 128: pairs above are not even looked at
+_AT_ONCE = 2048  # pairs
 _COLUMNS = ["image", "sha256", "group", "distance", "kept", "how", "reason"]
 
 
@@ -84,93 +85,108 @@ def _ranked(table: "pd.DataFrame") -> np.ndarray:
 
 
 def _stars(one: "pd.DataFrame", rank: np.ndarray, max_distance: float, max_bits: int) -> tuple[np.ndarray, ...]:
-    """For each image its head (the best image that it is a copy of, or itself), distance, share shown, mirrored."""
+    """For each image its head (the best image that it is a copy of, or itself), distance, share shown, mirrored.
+
+    In rounds: images without a better one near them become heads and take their copies; whoever was near a copy is
+    then compared with the head. So about as many pairs are looked at closely as there are copies.
+    """
     n = len(one)
     words = np.stack(
         [np.stack([one[h + v].to_numpy(np.uint64) for h in HASHES], 1) for v in VIEWS if HASHES[0] + v in one]
     )
-    pairs, bits, view = join.similar(words[0], words, max_bits=max_bits) if n else (np.zeros((0, 2), int),) * 3
-    judge = _Judge(one, words, max_bits)
-    near = judge.pairs(pairs, bits, view >= len(VIEWS) // 2, max_distance)
-    head = np.arange(n)
-    distance, share, mirrored = np.zeros(n), np.ones(n), np.zeros(n, bool)
-    for members in _components(near, n):
-        waiting = list(members[np.argsort(rank[members])])
-        while waiting:
-            best, *others = waiting
-            waiting = []
-            for other in others:
-                d, s, m = judge.one(best, other)
-                if d <= max_distance:
-                    head[other], distance[other], share[other], mirrored[other] = best, d, s, m
-                else:
-                    waiting.append(other)
+    pairs, _, view = join.similar(words[0], words, max_bits=max_bits) if n else (np.zeros((0, 2), int),) * 3
+    edges = _Edges(pairs, view >= len(VIEWS) // 2, rank)
+    judge = _Judge(one, words)
+    head, distance, share, mirrored = np.arange(n), np.zeros(n), np.ones(n), np.zeros(n, bool)
+    while edges:
+        better, worse, turned = edges.of_tops()
+        d, s, m = judge(better, worse, turned)
+        copy = np.flatnonzero(d <= max_distance)
+        copy = copy[np.lexsort((rank[better[copy]], worse[copy]))]
+        copy = copy[np.diff(worse[copy], prepend=-1) != 0]  # of several heads the best
+        taken = worse[copy]
+        head[taken], distance[taken], share[taken], mirrored[taken] = better[copy], d[copy], s[copy], m[copy]
+        edges.close(np.unique(better), taken, head, mirrored)
     return one["index"].to_numpy()[head], distance, share, mirrored
 
 
+class _Edges:
+    """Pairs still to be looked at, the better image first; a pair once looked at does not come back."""
+
+    def __init__(self, pairs: np.ndarray, mirrored: np.ndarray, rank: np.ndarray) -> None:
+        self.rank, self.tested = rank, np.zeros(0, np.int64)
+        self.better = self.worse = np.zeros(0, int)
+        self.mirrored = np.zeros(0, bool)
+        self._add(pairs[:, 0], pairs[:, 1], mirrored)
+
+    def __len__(self) -> int:
+        return len(self.better)
+
+    def of_tops(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pairs whose better image has no better one itself: (better, worse, mirrored)."""
+        beaten = np.zeros(len(self.rank), bool)
+        beaten[self.worse] = True
+        now = ~beaten[self.better]
+        self.tested = np.union1d(self.tested, self._key(self.better[now], self.worse[now]))
+        return self.better[now], self.worse[now], self.mirrored[now]
+
+    def close(self, tops: np.ndarray, taken: np.ndarray, head: np.ndarray, mirrored: np.ndarray) -> None:
+        """Take out heads and copies; an image near a copy is from now on near the copy's head."""
+        done = np.zeros(len(self.rank), bool)
+        done[tops] = True
+        self._keep(~done[self.better])
+        copied = np.zeros(len(self.rank), bool)
+        copied[taken] = True
+        one, two, turned = self.better, self.worse, self.mirrored
+        hop = copied[one] != copied[two]
+        near = np.where(copied[one], one, two)[hop]
+        rest = np.where(copied[one], two, one)[hop]
+        self._keep(~copied[one] & ~copied[two])
+        self._add(head[near], rest, turned[hop] ^ mirrored[near])
+
+    def _add(self, one: np.ndarray, two: np.ndarray, mirrored: np.ndarray) -> None:
+        swap = self.rank[one] > self.rank[two]
+        better, worse = np.where(swap, two, one), np.where(swap, one, two)
+        key, first = np.unique(self._key(better, worse), return_index=True)
+        first = first[~np.isin(key, self.tested)]
+        self.better, self.worse = np.append(self.better, better[first]), np.append(self.worse, worse[first])
+        self.mirrored = np.append(self.mirrored, mirrored[first])
+
+    def _keep(self, which: np.ndarray) -> None:
+        self.better, self.worse, self.mirrored = self.better[which], self.worse[which], self.mirrored[which]
+
+    def _key(self, better: np.ndarray, worse: np.ndarray) -> np.ndarray:
+        return better.astype(np.int64) * len(self.rank) + worse
+
+
 class _Judge:
-    """Decides on pairs, by thumbnails where there are any, and remembers what it decided."""
+    """Decides how far apart two images are: by their thumbnails, or by the hashes alone where there are none."""
 
-    def __init__(self, one: "pd.DataFrame", words: np.ndarray, max_bits: int) -> None:
-        self.words, self.max_bits = words, max_bits
-        self.thumbs: np.ndarray | None = None
-        self.known: dict[tuple[int, int], tuple[float, float, bool]] = {}
+    def __init__(self, one: "pd.DataFrame", words: np.ndarray) -> None:
+        self.words, self.thumbs = words, None
         if "thumb" in one:
-            flat = np.frombuffer(b"".join(one["thumb"]), np.uint8)
-            self.thumbs = flat.reshape(len(one), THUMB, THUMB)
+            self.thumbs = np.frombuffer(b"".join(one["thumb"]), np.uint8).reshape(len(one), THUMB, THUMB)
 
-    def pairs(self, pairs: np.ndarray, bits: np.ndarray, mirrored: np.ndarray, max_distance: float) -> np.ndarray:
-        """Those pairs (k, 2) that are copies."""
-        if self.thumbs is None:
-            near = bits <= max_distance * 128
-            share = bits[near] / 128
-            for (i, j), d, m in zip(pairs[near].tolist(), share.tolist(), mirrored[near].tolist(), strict=True):
-                self.known[i, j] = (d, 1.0, m)
-            return pairs[near]
-        keep = np.zeros(len(pairs), bool)
-        for start in range(0, len(pairs), 20_000):
-            part = slice(start, start + 20_000)
-            (i, j), m = pairs[part].T, mirrored[part]
-            a = np.where(m[:, None, None], self.thumbs[i][:, :, ::-1], self.thumbs[i]).reshape(len(i), -1)
-            lies = compare.correlations(a, self.thumbs[j].reshape(len(j), -1))
-            for k in range(len(i)):
-                keep[start + k] = self._fit(int(i[k]), int(j[k]), bool(m[k]), float(lies[k]))[0] <= max_distance
-        return pairs[keep]
-
-    def one(self, i: int, j: int) -> tuple[float, float, bool]:
-        """(distance, share, mirrored) of one pair, looked at anew where the hashes had not proposed it."""
-        i, j = min(i, j), max(i, j)
-        if (i, j) not in self.known:
+    def __call__(self, i: np.ndarray, j: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, ...]:
+        """(distance (k,), share, mirrored) of the pairs i, j; mirrored: whether the hashes met in a mirror."""
+        distance, share, turned = np.full(len(i), 2.0), np.ones(len(i)), mirrored.copy()
+        for start in range(0, len(i), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
             if self.thumbs is None:
-                bits = join.popcount(self.words[:, i] ^ self.words[0, j])
-                self.known[i, j] = (bits.min() / 128, 1.0, bool(bits.argmin() >= len(VIEWS) // 2))
+                bits = np.stack([join.popcount(view[i[part]] ^ self.words[0, j[part]]) for view in self.words])
+                distance[part], turned[part] = bits.min(axis=0) / 128, bits.argmin(axis=0) >= len(VIEWS) // 2
             else:
-                self._fit(i, j, True, None)
-                turned = self.known.pop((i, j))
-                self._fit(i, j, False, None)
-                self.known[i, j] = min(turned, self.known[i, j])
-        return self.known[i, j]
+                distance[part], share[part] = self._laid_over(self.thumbs[i[part]], self.thumbs[j[part]], turned[part])
+        return distance, share, turned
 
-    def _fit(self, i: int, j: int, mirrored: bool, as_lies: float | None) -> tuple[float, float, bool]:
-        assert self.thumbs is not None
-        a = np.ascontiguousarray(self.thumbs[i][:, ::-1]) if mirrored else self.thumbs[i]
-        found = compare.fit(a, self.thumbs[j], as_lies=as_lies)
-        self.known[i, j] = (found.distance, found.share, mirrored)
-        return self.known[i, j]
-
-
-def _components(pairs: np.ndarray, n: int) -> list[np.ndarray]:
-    """Index arrays of the connected components that have two members or more."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    if not len(pairs):
-        return []
-    graph = coo_matrix((np.ones(len(pairs), bool), pairs.T), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
-    order = np.argsort(label, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
-    return [p for p in parts if len(p) > 1]
+    def _laid_over(self, a: np.ndarray, b: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        a[mirrored] = a[mirrored][:, :, ::-1]
+        distance, share = np.full(len(a), 2.0), np.ones(len(a))
+        alike, scale = compare.coarse(a, b)
+        for k in np.flatnonzero(alike >= compare.ALIKE):
+            found = compare.fit(a[k], b[k], scale=float(scale[k]))
+            distance[k], share[k] = found.distance, found.share
+        return distance, share
 
 
 def _told(rows: "pd.DataFrame") -> "pd.DataFrame":
@@ -179,25 +195,25 @@ def _told(rows: "pd.DataFrame") -> "pd.DataFrame":
 
     rows = rows.assign(group=pd.factorize(rows["head"])[0]).sort_values(["group", "rank"], kind="stable")
     kept = ~rows["group"].duplicated()
-    best = rows[kept].set_index("group")
+    best = {row.group: row for row in rows[kept].itertuples()}
     out = []
     for row, is_kept in zip(rows.itertuples(), kept, strict=True):
-        top = best.loc[row.group]
+        top = best[row.group]
         how = "kept" if is_kept else _how(row, top)
         if is_kept:
             reason = f"the best of {row.size}: {row.width} × {row.height}, sharpness {row.sharpness:.0f}"
         else:
-            reason = f"{how} of {str(top['sha256'])[:12]} (distance {row.distance:.3f})"
+            reason = f"{how} of {str(top.sha256)[:12]} (distance {row.distance:.3f})"
         out.append((row.image, row.sha256, row.group, row.distance, is_kept, how, reason))
     return pd.DataFrame(out, columns=_COLUMNS).astype({"group": int, "distance": float, "kept": bool})
 
 
-def _how(row, top: "pd.Series") -> str:  # type: ignore[no-untyped-def]
-    if row.sha256 == top["sha256"]:
+def _how(row, top) -> str:  # type: ignore[no-untyped-def]
+    if row.sha256 == top.sha256:
         return "same bytes"
     words = ["mirrored"] if row.mirrored else []
     if row.share < 0.97:
         words.append("cropped")
-    elif (row.width, row.height) != (top["width"], top["height"]):
+    elif (row.width, row.height) != (top.width, top.height):
         words.append("resized")
     return " and ".join(words or ["re-encoded"]) + " copy"

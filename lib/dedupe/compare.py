@@ -7,12 +7,15 @@ import numpy as np
 
 from .prints import THUMB
 
-__all__ = ["Fit", "correlations", "fit"]
+__all__ = ["Fit", "coarse", "correlations", "fit"]
 
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
-SURE = 0.01  # distance of edges below which no alignment is tried
-HOPELESS = 0.4  # correlation of shades, as they lie, below which none is either
+SURE = 0.02  # distance of edges below which no alignment is tried
+ALIKE = 0.45  # agreement of coarse edges below which none is either
 FAR = 0.2  # 1 − correlation of shades after a first alignment: another start will not help
+STRANGE = 0.6  # distance of edges after a first alignment: the same
+_CLEAR = 0.9  # agreement of coarse edges above which no other scale is tried
+_CELLS, _CROPS = 16, (2, 4)  # cells a side of the coarse edges; pixels of a thumbnail that a crop takes a side
 
 
 @dataclass(frozen=True)
@@ -25,26 +28,70 @@ class Fit:
 
 def correlations(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Correlation (k,) of thumbnails (k, s·s), uint8, row by row."""
-    a, b = (x.astype(np.float32) - x.mean(axis=1, keepdims=True, dtype=np.float32) for x in (a, b))
-    return (a * b).sum(1) / np.maximum(np.sqrt((a * a).sum(1) * (b * b).sum(1)), 1e-6)
+    a, b = (x.astype(np.float32) for x in (a, b))
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (a, b))
+    product, aa, bb = (np.einsum("kp,kp->k", *xy) for xy in ((a, b), (a, a), (b, b)))
+    return product / np.maximum(np.sqrt(aa * bb), 1e-6)
 
 
-def fit(a: np.ndarray, b: np.ndarray, *, as_lies: float | None = None) -> Fit:
+def coarse(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How well the coarse edges of thumbnails (k, s, s) agree at best, −1 to 1, and at which scale of a to b.
+
+    Tried are shifts of a cell in each direction at five scales, a cropped or b cropped: cheap and forgiving, it only
+    says which pairs are worth an alignment, and where to start it.
+    """
+    best, scale = np.full(len(a), -1.0, np.float32), np.ones(len(a), np.float32)
+    for cut, other in ((0, 0), *((c, 0) for c in _CROPS), *((0, c) for c in _CROPS)):
+        open_ = np.flatnonzero(best < _CLEAR)
+        if not len(open_):
+            break
+        found = _shifted(_cells(a[open_], cut), _cells(b[open_], other))
+        better = found > best[open_]
+        best[open_[better]], scale[open_[better]] = found[better], (THUMB - 2 * cut) / (THUMB - 2 * other)
+    return best, scale
+
+
+def _shifted(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The best correlation of cells (k, 2, m, m) over shifts of one cell."""
+    k, m = len(a), a.shape[2]
+    middle = np.ascontiguousarray(a[:, :, 1:-1, 1:-1]).reshape(k, -1)
+    own, best = np.einsum("kp,kp->k", middle, middle), np.full(k, -1.0, np.float32)
+    for y in range(3):
+        for x in range(3):
+            window = b[:, :, y : y + m - 2, x : x + m - 2].reshape(k, -1)
+            product, other = np.einsum("kp,kp->k", middle, window), np.einsum("kp,kp->k", window, window)
+            best = np.maximum(best, product / np.maximum(np.sqrt(own * other), 1e-6))
+    return best
+
+
+def _cells(thumbs: np.ndarray, cut: int) -> np.ndarray:
+    """Edges in both directions of thumbnails less cut pixels a side, averaged over cells: (k, 2, m, m).
+
+    All are laid into one tall picture, so that OpenCV is called once.
+    """
+    tall = np.ascontiguousarray(thumbs[:, cut : THUMB - cut, cut : THUMB - cut]).reshape(-1, THUMB - 2 * cut)
+    edges = [cv2.Sobel(tall, cv2.CV_32F, *d) for d in ((1, 0), (0, 1))]
+    small = [cv2.resize(e, (_CELLS, len(thumbs) * _CELLS), interpolation=cv2.INTER_AREA) for e in edges]
+    cells = np.stack([e.reshape(-1, _CELLS, _CELLS) for e in small], axis=1)
+    cells[:, :, [0, -1]] = 0  # here the picture above or below shows
+    return cells
+
+
+def fit(a: np.ndarray, b: np.ndarray, *, scale: float = 1.0) -> Fit:
     """Align thumbnail a (s, s) with b by an affine map (ECC, Evangelidis and Psarakis 2008) and compare their edges.
 
     Edges (Sobel), not shades: two takes of one scene agree in shades nearly as well as copies do (correlation of
-    shades 0.94, of edges 0.79, where copies reach 0.92 and more). as_lies: the correlation of shades without alignment.
+    shades 0.94, of edges 0.79, where copies reach 0.92 and more). scale: of a to b, where to start.
     """
-    if as_lies is None:
-        as_lies = float(correlations(a.reshape(1, -1), b.reshape(1, -1))[0])
-    best, closest = Fit(_edges_apart(a, b, np.ones(a.shape, bool))), 1 - as_lies
-    if as_lies < HOPELESS or best.distance < SURE:
+    best = Fit(_edges_apart(a, b, np.ones(a.shape, bool)))
+    closest = 1 - float(correlations(a.reshape(1, -1), b.reshape(1, -1))[0])
+    if best.distance < SURE:
         return best
-    for scale in (1.0, 0.9, 1.1):
-        found = _align(a, b, scale)
+    for start in sorted((1.0, 0.88, 1.14), key=lambda s: abs(np.log(s / scale))):
+        found = _align(a, b, start)
         if found is not None and found[0] < closest:
             closest, best = found
-        if best.distance < SURE or closest > FAR:
+        if best.distance < 2 * SURE or closest > FAR or best.distance > STRANGE:
             break
     return best
 

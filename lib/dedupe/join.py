@@ -22,7 +22,7 @@ def similar(
     if n < 2:
         return np.zeros((0, 2), int), np.zeros(0, int), np.zeros(0, int)
     rng = np.random.default_rng(seed)
-    width = int(np.clip(np.ceil(np.log2(n)) - 1, 6, 16))
+    width = int(np.clip(np.ceil(np.log2(n)) - 1, 6, 18))
     best: dict[str, list[np.ndarray]] = {"key": [], "bits": [], "view": []}
     for _ in range(bands):
         bits = rng.choice(64 * words, width, replace=False)
