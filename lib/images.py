@@ -63,7 +63,7 @@ def read(source: str | Path | bytes, *, max_side: int | None = None) -> np.ndarr
         _check_pixels(name, image.size)
         if max_side and image.format == "JPEG":
             share = max_side / max(image.size)  # draft keeps both sides at least as large as asked
-                    image.draft("RGB", (int(image.width * share), int(image.height * share)))
+            image.draft("RGB", (max(1, int(image.width * share)), max(1, int(image.height * share))))
         image.load()
         rgb = _to_rgb(ImageOps.exif_transpose(image))
     return resize(rgb, max_side) if max_side else rgb
