@@ -65,7 +65,7 @@ def notebooks() -> None:
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the answers here.")
 @click.option("--out", type=click.Path(path_type=Path), help="Annotated photo, clip (.mp4), or folder of photos.")
 @click.option("--events", type=click.Path(dir_okay=False, path_type=Path), help="JSONL of who came, changed and left.")
-@click.option("--blur", is_flag=True, help="Make the faces in a clip unrecognisable.")
+@click.option("--blur", is_flag=True, help="Make the faces in what is written unrecognisable.")
 @click.option("--show", is_flag=True, help="Show it in a window (q ends it).")
 @click.option("--force", is_flag=True, help="Replace files that are there already (never what is read).")
 def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
@@ -94,17 +94,20 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
 
 
 def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
-                   show: bool, force: bool, **unused: Any) -> None:  # fmt: skip
+                   show: bool, force: bool, blur: bool, events: Path | None) -> None:  # fmt: skip
     from tqdm import tqdm
 
     from . import detect, files, images, plots, screen
+    from .blur import blurred
 
+    if events:
+        raise ValueError("--events: tells who came and left in a clip or before a camera; a photo has no such thing")
     root = Path(source) if Path(source).is_dir() else None
     photos = images.find(root) if root else [Path(source)]
     if not photos:
         raise ValueError(f"{source}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
     bar = tqdm if root and sys.stderr.isatty() else None
-    how: dict[str, Any] = {"root": root, "out": out, "threshold": threshold, "force": force}
+    how: dict[str, Any] = {"root": root, "out": out, "threshold": threshold, "blur": blur, "force": force}
     seen, skipped = detect.look(photos, detector, **how, progress=bar)
     for photo in seen:
         click.echo(f"{photo.name}: {photo.words}")
@@ -116,7 +119,8 @@ def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: P
         raise ValueError(f"{source}: no photo could be read")
     if show:
         rgb = images.read(photos[0])
-        screen.show(plots.annotate(rgb, detector(rgb)), title=photos[0].name)
+        found = detector(rgb)
+        screen.show(plots.annotate(blurred(rgb, found.xyxy) if blur else rgb, found), title=photos[0].name)
 
 
 def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import assets, batch, boxes, classes, files, images, plots
+from .blur import blurred
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -256,14 +257,15 @@ def look(
     root: str | Path | None = None,
     out: str | Path | None = None,
     threshold: float = 0.0,
+    blur: bool = False,
     force: bool = False,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> tuple[list[Looked], list[dict[str, Any]]]:
     """Look at many photos: (what was seen in order, skipped as rows of item and reason).
 
     root: the folder that the names are relative to; without it they are file names. out: where annotated copies go, a
-    folder laid out like root, or, for a single photo, a file. Raises ValueError, before anything is written, when a
-    copy would overwrite a photo, or, without force, any file.
+    folder laid out like root, or, for a single photo, a file. blur: make the faces in these unrecognisable. Raises
+    ValueError, before anything is written, when a copy would overwrite a photo, or, without force, any file.
     """
     names = [Path(p).relative_to(root).as_posix() if root else Path(p).name for p in photos]
     targets = [_target(name, out, alone=root is None and len(photos) == 1) for name in names]
@@ -278,7 +280,7 @@ def look(
         rgb = images.read(path)
         found = detector(rgb)
         if target is not None:
-            images.write(target, plots.annotate(rgb, found))
+            images.write(target, plots.annotate(blurred(rgb, found.xyxy) if blur else rgb, found))
         return Looked(name, detector.rows(found, threshold=threshold), _words(found))
 
     return batch.run(one, list(jobs), progress=progress)

@@ -223,3 +223,15 @@ def test_a_full_disk_under_the_manifest_is_a_sentence(
     photo = images.write(tmp_path / "a.png", coloured())
     code, _, complained = run("mask", photo, "--out", tmp_path / "out")
     assert code == 2 and complained.startswith("manifest: database or disk is full")
+
+
+def test_a_blurred_photo_shows_no_face_and_events_belong_to_clips(run: Command, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
+    photo = images.write(tmp_path / "a.png", noise)
+    for extra, name in (((), "plain.png"), (("--blur",), "blurred.png")):
+        assert run("detect", photo, "--out", tmp_path / name, *extra)[0] == 0
+    inside = slice(60, 140), slice(40, 160)
+    detail = [images.read(tmp_path / name)[inside].astype(int).std() for name in ("plain.png", "blurred.png")]
+    assert detail[1] < detail[0] / 3
+    code, _, complained = run("detect", photo, "--events", tmp_path / "e.jsonl")
+    assert code == 2 and "--events" in complained
