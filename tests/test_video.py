@@ -298,6 +298,7 @@ def test_ctrl_c_at_the_keyboard_leaves_a_playable_file(tmp_path: Path) -> None:
     clip(tmp_path / "a.mp4", frames=300)
     code = (
         "import sys, time, supervision as sv; from lib import video\n"
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "def slow(rgb): print('x', flush=True); time.sleep(0.05); return sv.Detections.empty()\n"
         f"print(video.annotate({str(tmp_path / 'a.mp4')!r}, slow, out={str(tmp_path / 'b.mp4')!r}).ended)"
     )
