@@ -7,8 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from .. import classes
 from . import fabrics, head, light, shapes
-from .styles import STYLES
+from .styles import Style, find
 
 __all__ = ["FABRIC", "SHADOW", "STRAP", "Masked", "mesh", "put_on"]
 
@@ -71,36 +72,45 @@ def put_on(
     rgb: np.ndarray,
     points: np.ndarray,
     *,
-    style: str = "surgical-blue",
+    style: str | Style = "surgical-blue",
     wear: str = "with_mask",
+    scarf_as: str = "without_mask",
     rng: np.random.Generator | int = 0,
 ) -> Masked:
     """Draw a mask on the face with these 68 points (68, 2); the photo given stays as it is.
 
-    style: a name of `STYLES`; wear: a name of `WEARS`; rng: a generator or a seed, same seed, same bytes. Several
-    faces: call again on the result. Raises ValueError for unknown names, for points that are not finite, and where the
-    mask would lie outside the photo.
+    style: a name of `STYLES`, the path of a transparent PNG, or a Style; wear: a name of `WEARS`; scarf_as: the class
+    that a scarf over mouth and nose counts as; rng: a generator or a seed, same seed, same bytes. Several faces: call
+    again on the result. Raises ValueError for unknown names, for points that are not finite, and where the mask would
+    lie outside the photo.
     """
-    if style not in STYLES:
-        raise ValueError(f"style: unknown {style!r}; known are {', '.join(STYLES)}")
+    look = find(style)
+    if scarf_as not in classes.NAMES:
+        raise ValueError(f"scarf_as: must be one of {', '.join(classes.NAMES)}, got {scarf_as!r}")
     points = np.asarray(points, float)
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise ValueError(f"points: must be 68 finite points, got shape {points.shape}")
     rng = np.random.default_rng(rng)
-    scene = _set(rgb, points, shapes.build(shapes.CUTS[STYLES[style].cut], wear, rng=rng))
-    fabric = STYLES[style].draw(fabrics.Room(_texels(scene.places), rng))
+    scene = _set(rgb, points, shapes.build(look.shape, wear, rng=rng))
+    fabric = look.draw(fabrics.Room(_texels(scene.places), rng, bunched=scene.sheet.bunched))
+    fabric = fabric.turned() if wear == "upside_down" else fabric
     grain = light.grain(rgb, scene.fit)
-    cover = _filled(scene)
+    cover, clear = _filled(scene), None
+    if fabric.cover is not None or fabric.alpha is not None:
+        own, clear = _layers(scene, fabric)
+        cover *= own
     straps = _straps(scene, fabric)
     shadow = _shadow(scene, np.maximum(cover, straps[0]), points)
     polygon = _outline(cover, scene.window)
     noise = _grain(cover.shape, grain, rng)
-    inside, local = _laid(scene, straps, (cover, _painted(scene, fabric)), shadow, noise=noise)
+    inside, local = _laid(scene, straps, (cover, _painted(scene, fabric), clear), shadow, noise=noise)
     out, mask = rgb.copy(), np.zeros(rgb.shape[:2], np.uint8)
     out[scene.window.slices], mask[scene.window.slices] = inside, local
     parameters = {k: round(float(v), 4) for k, v in scene.sheet.parameters.items()}
     parameters |= {"blur": round(scene.soft, 3), "grain": round(grain, 3)}
-    return Masked(out, mask, polygon, shapes.WEARS[wear], style, wear, parameters)
+    name = look.name or (style if isinstance(style, str) else "own")
+    label = shapes.WEARS[wear] if not look.scarf or scarf_as == "with_mask" else scarf_as
+    return Masked(out, mask, polygon, label, name, wear, parameters)
 
 
 def _set(rgb: np.ndarray, points: np.ndarray, sheet: shapes.Sheet) -> _Scene:
@@ -232,6 +242,14 @@ def _painted(scene: _Scene, fabric: fabrics.Fabric) -> np.ndarray:
     return _warped(scene, lit)
 
 
+def _layers(scene: _Scene, fabric: fabrics.Fabric) -> tuple[np.ndarray, np.ndarray]:
+    """Where there is fabric on the sheet, and where it is clear, in the window (h, w), 0–1."""
+    ones = np.ones_like(fabric.relief, np.float32)
+    both = [ones if a is None else a for a in (fabric.cover, fabric.alpha)]
+    layers = _warped(scene, cv2.convertScaleAbs(cv2.merge(both), alpha=255)).astype(np.float32) / 255
+    return layers[..., 0], 1 - layers[..., 1]
+
+
 def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
     """A quantity known at the sheet's grid points, at every texel."""
     rows, columns = grid.shape[:2]
@@ -269,7 +287,7 @@ def _warped(scene: _Scene, picture: np.ndarray) -> np.ndarray:
 def _laid(
     scene: _Scene,
     straps: tuple[np.ndarray, np.ndarray],
-    sheet: tuple[np.ndarray, np.ndarray],
+    sheet: tuple[np.ndarray, np.ndarray, np.ndarray | None],
     shadow: np.ndarray,
     *,
     noise: np.ndarray,
@@ -277,17 +295,20 @@ def _laid(
     """Shadow, then straps, then fabric over the photo's part, as soft and grainy as the photo: (rgb, pixel mask)."""
     part, soft = scene.part, scene.soft
     size = 2 * round(2.5 * soft) + 1
-    (rope, rope_colour), (cover, colour) = straps, sheet
+    (rope, rope_colour), (cover, colour, clear) = straps, sheet
     if soft > 0.45:
         rope, cover = (cv2.GaussianBlur(layer, (size, size), soft) for layer in (rope, cover))
     cover[cover < _LEAST] = 0
     rope[rope < _LEAST] = 0
     rope *= 1 - cover
     shadow[shadow < _LEAST / 2] = 0
-    both = rope + cover
+    painted = cover if clear is None else cover * (1 - clear)
+    both = rope + painted
+    if clear is not None:
+        shadow = shadow * (1 - 0.7 * cover * clear)  # light falls in through the window
     keep = (1 - both) * (1 - shadow)
     out = cv2.multiply(part, cv2.merge([keep] * 3), dtype=cv2.CV_32F)
-    out = cv2.add(out, cv2.multiply(colour, cv2.merge([cover] * 3), dtype=cv2.CV_32F))
+    out = cv2.add(out, cv2.multiply(colour, cv2.merge([painted] * 3), dtype=cv2.CV_32F))
     noise *= both
     out = cv2.add(out, cv2.merge([rope * tone + noise for tone in rope_colour]))
     mask = np.where(keep < 1, SHADOW, 0).astype(np.uint8)
@@ -324,10 +345,12 @@ def _outline(cover: np.ndarray, window: _Window) -> np.ndarray:
     return simple + 0.5 + (window.x, window.y)
 
 
-def mesh(rgb: np.ndarray, points: np.ndarray, *, style: str = "surgical-blue", wear: str = "with_mask") -> np.ndarray:
+def mesh(
+    rgb: np.ndarray, points: np.ndarray, *, style: str | Style = "surgical-blue", wear: str = "with_mask"
+) -> np.ndarray:
     """A copy of a photo with the sheet's mesh drawn over the face: how a mask of this style is going to lie there."""
     fit = head.fit(np.asarray(points, float))
-    sheet = shapes.build(shapes.CUTS[STYLES[style].cut], wear, rng=np.random.default_rng(0))
+    sheet = shapes.build(find(style).shape, wear, rng=np.random.default_rng(0))
     places = fit.project(sheet.points.reshape(-1, 3)).reshape(*sheet.points.shape[:2], 2)
     lines = [*places, *places.transpose(1, 0, 2), *(fit.project(strap) for strap in sheet.straps)]
     picture, thin = rgb.copy(), max(1, round(fit.scale / 60))

@@ -1,0 +1,37 @@
+"""Coverings that are no masks by themselves: a tube of stretch cloth, a folded bandana, a knitted scarf."""
+
+import numpy as np
+
+from .patterns import PATTERNS
+from .room import COLOURS, TALL, Fabric, Room
+
+__all__ = ["bandana", "gaiter", "scarf"]
+
+
+def gaiter(room: Room) -> Fabric:
+    """A tube of stretch cloth: plain or printed, taut over the nose, in soft rings towards the neck."""
+    pattern = str(room.rng.choice(["plain", "plain", "camouflage", "print", "stripes"]))
+    rings = np.clip((room.v - 0.45) * 2, 0, 1) * room.noise((1.4, 0.14))
+    relief = room.wrinkles(0.7) + 0.022 * rings
+    dark = 0.12 * room.line((room.v - 0.03) * TALL, 0.012)
+    return Fabric(room.coloured(PATTERNS[pattern](room), dark), relief, COLOURS["black"])
+
+
+def bandana(room: Room) -> Fabric:
+    """A square folded into a triangle: a printed border along the rim, folds that fall from both sides."""
+    pattern = str(room.rng.choice(["floral", "dots", "plain", "checks"]))
+    relief = room.wrinkles(1.6) + 0.05 * np.sin(7 * room.v + 3 * np.abs(room.u)) * (1 - room.v) * np.abs(room.u)
+    border = room.line((room.v - 0.90) * TALL, 0.03) + room.line((room.v - 0.03) * TALL, 0.012)
+    rgb = room.coloured(PATTERNS[pattern](room), 0.1 * room.line((room.v - 0.06) * TALL, 0.01))
+    rgb = room.mixed(rgb, room.any_dye(), 0.8 * np.minimum(border, 1) + 0 * room.u)
+    return Fabric(rgb, relief + 0 * room.u, COLOURS["black"])
+
+
+def scarf(room: Room) -> Fabric:
+    """Wound wool: deep folds that run round the neck, knitted ribs, plain or checked."""
+    pattern = str(room.rng.choice(["plain", "plain", "checks", "stripes"]))
+    folds = room.noise((1.6, 0.3))
+    relief = 0.075 * folds + room.wrinkles(0.8)
+    ribs = room.weave(0.006, 62.0)
+    dark = np.clip(-0.16 * folds, 0, 0.35) + 0.05 * np.clip(room.noise(0.05), 0, 1)
+    return Fabric(room.coloured(PATTERNS[pattern](room), dark), relief + ribs, COLOURS["black"])
