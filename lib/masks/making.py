@@ -25,6 +25,7 @@ WEAR_SHARES = {  # the rest is well worn; among 96 real ones: nose out 45, below
     "nose_out": 0.2, "under_chin": 0.1, "mouth_out": 0.04, "pushed_up": 0.02, "chin_out": 0.01, "loose": 0.01,
     "hanging": 0.01, "upside_down": 0.01,
 }  # fmt: skip
+_SCARF_WEARS = ("with_mask", "nose_out", "mouth_out", "under_chin")
 _TABLE = "image x1 y1 x2 y2 label source origin group parent split score style wear".split()
 
 
@@ -196,7 +197,10 @@ def _drawn(styles: tuple[str, ...], wears: tuple[str, ...], rng: np.random.Gener
     rest = 1 - sum(WEAR_SHARES.values())
     wear_shares = np.array([WEAR_SHARES.get(name, rest) for name in wears])
     style = styles[rng.choice(len(styles), p=style_shares / style_shares.sum())]
-    return style, wears[rng.choice(len(wears), p=wear_shares / wear_shares.sum())]
+    wear = wears[rng.choice(len(wears), p=wear_shares / wear_shares.sum())]
+    if find_style(style).scarf and wear not in _SCARF_WEARS and "with_mask" in wears:
+        wear = "with_mask"  # no scarf hangs from one ear
+    return style, wear
 
 
 def _told(made: Masked, points: np.ndarray) -> dict[str, Any]:

@@ -91,8 +91,8 @@ CUTS = {
         straps="none",
     ),
     "scarf": Cut(
-        ((0, 0.42), (0.24, 0.47), (0.52, 0.55), (0.88, 0.55), (1.20, 0.48)),
-        ((0, 2.46), (0.36, 2.42), (0.70, 2.28), (0.98, 2.00), (1.16, 1.55)),
+        ((0, 0.42), (0.26, 0.47), (0.58, 0.57), (0.96, 0.60), (1.26, 0.62)),
+        ((0, 2.56), (0.40, 2.54), (0.78, 2.46), (1.12, 2.26), (1.34, 1.92)),
         dome=0.08,
         slack=0.10,
         straps="none",
@@ -161,7 +161,7 @@ _SLIPS = {  # how far the sheet or its upper edge moves down, and which edges it
     "mouth_out": (-0.04, 0.08, _CHIN, _NECK),
     "under_chin": (-0.06, 0.12, _BELOW, _NECK),
     "chin_out": (-0.05, 0.12, None, _CROOKED),
-    "pushed_up": (-0.30, 0.10, _PUSHED, _LIP),
+    "pushed_up": (-0.12, 0.08, _PUSHED, _LIP),
 }
 
 
@@ -278,5 +278,6 @@ def _hanging(cut: Cut, rng: np.random.Generator) -> Sheet:
     normals = _normals(points)
     normals *= np.sign(normals[..., 2].mean())
     ear = np.array([side * 1.19, 0.0, -0.2])
-    straps = tuple(_line(points[row, 0], ear + (0, 0.45 * k, 0)) for k, row in enumerate((2, -3)))
+    ends = () if cut.straps == "none" else enumerate((2, -3))
+    straps = tuple(_line(points[row, 0], ear + (0, 0.45 * k, 0)) for k, row in ends)
     return Sheet(points, normals, straps, cut.width, {"swing": float(swing), "wide": float(wide), "side": side})

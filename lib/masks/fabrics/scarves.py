@@ -29,9 +29,11 @@ def bandana(room: Room) -> Fabric:
 
 def scarf(room: Room) -> Fabric:
     """Wound wool: deep folds that run round the neck, knitted ribs, plain or checked."""
-    pattern = str(room.rng.choice(["plain", "plain", "checks", "stripes"]))
-    folds = room.noise((1.6, 0.3))
-    relief = 0.075 * folds + room.wrinkles(0.8)
-    ribs = room.weave(0.006, 62.0)
-    dark = np.clip(-0.16 * folds, 0, 0.35) + 0.05 * np.clip(room.noise(0.05), 0, 1)
-    return Fabric(room.coloured(PATTERNS[pattern](room), dark), relief + ribs, COLOURS["black"])
+    rng = room.rng
+    colour = PATTERNS[str(rng.choice(["plain", "plain", "plain", "checks", "stripes"]))](room)
+    bend = 0.5 * room.noise((1.8, 0.7)) + np.float32(rng.uniform(-1.5, 1.5)) * room.x
+    wave = np.sin(room.y * np.float32(rng.uniform(9, 14)) + 1.6 * bend + 0.8 * room.noise((0.9, 0.3)))
+    turns = np.abs(wave)  # rounded rolls with sharp valleys between
+    relief = 0.07 * turns + room.wrinkles(0.8) + room.weave(0.005, 80.0)
+    dark = 0.42 * np.square(1 - turns) + 0.04 * np.clip(room.noise(0.05), 0, 1)
+    return Fabric(room.coloured(colour, dark), relief, COLOURS["black"])
