@@ -9,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from . import head
 from .fabrics import Fabric, Room
 from .shapes import CUTS
 from .styles import Style
@@ -17,7 +16,6 @@ from .styles import Style
 __all__ = ["KEYS", "template"]
 
 KEYS = "abcdef"  # along the upper edge from the picture's left to its right, then along the lower edge
-_PLACES = np.array([(-1, 0), (0, 0), (1, 0), (-1, 1), (0, 1), (1, 1)], float)  # where they lie on the sheet: (u, v)
 _MARGIN = 0.16  # how far a picture may reach beyond its key points
 _SIZE = 480, 360  # texels kept of a picture
 
@@ -65,8 +63,10 @@ def _made(path: Path, points: tuple[tuple[float, float], ...] | None, cut: str, 
     body = _body(rgba[..., 3])
     if np.count_nonzero(body) < 100:
         raise ValueError(f"{path.name}: nothing to see, its alpha is (nearly) 0 everywhere; save the mask as opaque")
-    at = np.array(points) if points is not None else _corners(body)
-    _fits(path, at, rgba.shape[:2])
+    at = _corners(body)
+    if points is not None:
+        _fits(path, np.array(points), rgba.shape[:2])
+        at = _off_loops(np.array(points), body, at)
     return Style(replace(CUTS[cut], margin=_MARGIN), _straightened(rgba, body, at), name=path.stem)
 
 
@@ -119,16 +119,21 @@ def _corners(body: np.ndarray) -> np.ndarray:
     return np.array([found[k] for k in KEYS], float) + 0.5
 
 
+def _off_loops(points: np.ndarray, body: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Key points (6, 2), those that lie at the end of a loop moved to the mask's own corner."""
+    away = cv2.distanceTransform(1 - body, cv2.DIST_L2, 3)
+    x, y = np.clip(points, 0, np.array(body.shape[::-1]) - 1).astype(int).T
+    loose = away[y, x] > 0.06 * body.shape[1]
+    loose[[1, 4]] = False
+    return np.where(loose[:, None], corners, points)
+
+
 def _straightened(rgba: np.ndarray, body: np.ndarray, points: np.ndarray) -> _Picture:
     """Pull the picture over the whole sheet, margin included: colours weighted by cover, and cover."""
-    # Both edges bend between the key points as they do on the face, so further places on them join the spline.
-    back = head.spline(_PLACES, points, smooth=1e-6)
     w, h = _SIZE
-    reach = 1 + _MARGIN
-    u = np.linspace(-reach, reach, w)
-    v = np.linspace(-_MARGIN, 1 + _MARGIN, h)
-    gu, gv = np.meshgrid(u, v)
-    where = back(np.column_stack([gu.ravel(), gv.ravel()])).reshape(h, w, 2).astype(np.float32) - 0.5
+    u = np.linspace(-1 - _MARGIN, 1 + _MARGIN, w)
+    v = np.linspace(-_MARGIN, 1 + _MARGIN, h)[:, None, None]
+    where = ((1 - v) * _edge(points[:3], u) + v * _edge(points[3:], u)).astype(np.float32) - 0.5
     near = cv2.dilate(body, np.ones((3, 3), np.uint8), iterations=2)  # the loops go; ours lead to the ears
     alpha = rgba[..., 3].astype(np.float32) / 255 * near
     layers = np.dstack([rgba[..., :3].astype(np.float32) / 255 * alpha[..., None], alpha])
@@ -137,6 +142,15 @@ def _straightened(rgba: np.ndarray, body: np.ndarray, points: np.ndarray) -> _Pi
         layers = np.asarray(cv2.GaussianBlur(layers, (0, 0), 0.4 * shrink))
     flat = cv2.remap(layers, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return _Picture(np.ascontiguousarray(flat[..., :3]), np.ascontiguousarray(flat[..., 3]), _strap(rgba, body))
+
+
+def _edge(ends: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """A smooth curve (n, 2) through three points at u = −1, 0, 1 that never turns back from left to right."""
+    before, after = ends[1] - ends[0], ends[2] - ends[1]
+    slope = (before + after) / 2
+    slope[0] = 2 * before[0] * after[0] / (before[0] + after[0])
+    bend = np.where(u[:, None] < 0, slope - before, after - slope)
+    return ends[1] + slope * u[:, None] + bend * u[:, None] ** 2
 
 
 def _strap(rgba: np.ndarray, body: np.ndarray) -> tuple[int, int, int]:
