@@ -8,7 +8,7 @@ import numpy as np
 
 from . import head
 
-__all__ = ["Light", "blur", "estimate", "grain"]
+__all__ = ["Light", "blur", "estimate", "grain", "shrunk"]
 
 # Where bare skin is mostly seen: (x, y) on the neutral head, both sides. Lips, brows and nostrils are left out.
 _HALF = [(0.0, -0.7), (0.3, -0.65), (0.6, -0.6), (0.0, 0.25), (0.0, 0.5), (0.3, 0.35), (0.45, 0.3), (0.6, 0.35)]
@@ -87,12 +87,17 @@ def _sampled(rgb: np.ndarray, places: np.ndarray, scale: float) -> tuple[np.ndar
     high = np.ceil(np.clip(places.max(0) + 2, low + 1, (w, h))).astype(int)
     part = rgb[low[1] : high[1], low[0] : high[0]]
     wh = max(1, round(part.shape[1] * shrink)), max(1, round(part.shape[0] * shrink))
-    stride = max(1, int(0.25 / shrink))
-    small = cv2.resize(np.ascontiguousarray(part[::stride, ::stride]), wh, interpolation=cv2.INTER_AREA)
+    small = shrunk(part, wh)
     at = np.floor((places - low) * (np.array(wh) / (high - low))).astype(int)
     seen = np.all((places >= 0) & (places < (w, h)), axis=1)
     at = np.clip(at, 0, np.array(wh) - 1)
     return small[at[:, 1], at[:, 0]].astype(float), seen
+
+
+def shrunk(rgb: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
+    """A small copy of a picture, the mean of at most four by four samples a pixel: quick for large pictures."""
+    w, h = min(4 * wh[0], rgb.shape[1]), min(4 * wh[1], rgb.shape[0])
+    return cv2.resize(cv2.resize(rgb, (w, h), interpolation=cv2.INTER_NEAREST), wh, interpolation=cv2.INTER_AREA)
 
 
 def _lambert(normals: np.ndarray, grey: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -126,9 +126,7 @@ def skin(scene: Scene) -> np.ndarray:
     part, seen = scene.part, scene.seen
     step = max(1.0, scene.fit.scale / 24)
     wh = max(1, round(part.shape[1] / step)), max(1, round(part.shape[0] / step))
-    stride = max(1, int(step / 3))
-    small = cv2.resize(np.ascontiguousarray(part[::stride, ::stride]), wh, interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32) - seen.skin.astype(np.float32)
+    lab = cv2.cvtColor(light.shrunk(part, wh), cv2.COLOR_RGB2LAB).astype(np.float32) - seen.skin.astype(np.float32)
     away = np.sqrt(lab**2 @ np.array([0.12, 1, 1], np.float32)) / (2.2 * seen.spread + 8)
     like = 1 / (1 + np.exp(np.clip((away - 1) * 7, -30, 30)))
     like = cv2.GaussianBlur((255 * like).astype(np.uint8), (0, 0), 0.8)
