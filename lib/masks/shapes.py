@@ -174,10 +174,12 @@ def _edges(cut: Cut, wear: str, rng: np.random.Generator) -> tuple[np.ndarray, n
     if wear == "with_mask":
         top[:, 1] += slip * (1 - 0.6 * across)
     elif wear in ("nose_out", "loose"):  # the nose no longer lifts the edge
-        middle, end = top[0, 1] + slip, top[-1, 1] + slip * rng.uniform(0.1, 0.4)
-        top[:, 1] = middle + (end - middle) * across**1.5
+        middle, end = top[0, 1] + slip, top[-1, 1] + slip * rng.uniform(0.1, 0.6)
+        top[:, 1] = middle + (end - middle) * across ** rng.uniform(1.3, 2.4)
         sag = 0.2 * slip if wear == "nose_out" else rng.uniform(0.12, 0.34)
         bottom[:, 1] += sag * (1 - across)
+        wider = rng.uniform(0.98, 1.08) if wear == "nose_out" else 1.12
+        top[:, 0], bottom[:, 0] = top[:, 0] * min(wider, 1.06), bottom[:, 0] * wider
     elif wear == "upside_down":  # no wire holds the edge at the nose, and the chin's pouch is above
         top[:, 1] += slip + 0.10 * (1 - across)
         bottom[:, 1] += slip - 0.06 * (1 - across)
@@ -186,8 +188,6 @@ def _edges(cut: Cut, wear: str, rng: np.random.Generator) -> tuple[np.ndarray, n
         bottom[:, 1] += slip if wear != "mouth_out" else slip - 0.1
         if wear == "under_chin":
             bottom[:, 1] -= rng.uniform(0, 0.25)  # folded up small
-    if wear == "loose":
-        top[:, 0], bottom[:, 0] = top[:, 0] * 1.06, bottom[:, 0] * 1.12
     return top, bottom, slip
 
 

@@ -47,13 +47,13 @@ def find(style: str | Style) -> Style:
 
 def _styles() -> dict[str, Style]:
     styles = {}
-    colours = dict(blue=5, white=2, green=1, black=2, pink=0.6, grey=0.4, yellow=0.2, purple=0.2, red=0.2)
-    for colour, share in (colours | {"light-blue": 2, "lilac": 0.3}).items():
+    colours = dict(blue=8, white=4, green=1.5, black=2, pink=0.6, grey=0.4, yellow=0.2, purple=0.2, red=0.2)
+    for colour, share in (colours | {"light-blue": 4, "lilac": 0.3}).items():
         styles[f"surgical-{colour}"] = Style("surgical", partial(fabrics.surgical, colour=colour), share)
     styles["surgical-print"] = Style("surgical", partial(fabrics.surgical, colour="white", pattern="floral"), 0.3)
     for valve, name in ((False, ""), (True, "-valve")):
-        styles[f"n95{name}"] = Style("cup", partial(fabrics.n95, colour="white", valve=valve), 1.2)
-        styles[f"ffp2-fold{name}"] = Style("fold", partial(fabrics.fold, colour="white", valve=valve), 1.2)
+        styles[f"n95{name}"] = Style("cup", partial(fabrics.n95, colour="white", valve=valve), 0.8)
+        styles[f"ffp2-fold{name}"] = Style("fold", partial(fabrics.fold, colour="white", valve=valve), 0.8)
     for colour in ("black", "pink", "light-blue"):
         styles[f"ffp2-fold-{colour}"] = Style("fold", partial(fabrics.fold, colour=colour), 0.4)
     for colour, share in (("white", 2.0), ("black", 1.0), ("grey", 0.3)):

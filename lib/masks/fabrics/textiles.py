@@ -11,11 +11,9 @@ from .room import COLOURS, TALL, WIDE, Fabric, Room
 
 __all__ = ["aged", "clear", "cloth", "sports", "surgical", "window"]
 
-_PLEATS = (0.30, 0.50, 0.70)
-
 
 def surgical(room: Room, colour: str, *, pattern: str = "plain") -> Fabric:
-    """Pleated non-woven: three folds, a nose wire, bound sides, a whiter hem; printed, where a pattern is named."""
+    """Pleated non-woven: folds across, a nose wire, bound sides, a whiter hem; printed, where a pattern is named."""
     rng = room.rng
     fold, dark = _pleats(room)
     open_ = 0.4 + 0.6 * (1 - np.abs(room.u) ** 4)
@@ -36,15 +34,16 @@ def surgical(room: Room, colour: str, *, pattern: str = "plain") -> Fabric:
 
 
 def _pleats(room: Room) -> tuple[np.ndarray, np.ndarray]:
-    """Relief and darkness (h, w) of three folds across, drawn once along v and bent by smooth chance."""
+    """Relief and darkness (h, w) of two to four folds across, drawn once along v and bent by smooth chance."""
     rng, v = room.rng, np.linspace(-0.1, 1.1, 2 * room.h, dtype=np.float32)[:, None]
     relief, dark = np.zeros_like(v), np.zeros_like(v)
-    for centre in _PLEATS:
-        distance = (centre + rng.normal(0, 0.012) - v) * TALL  # a fold opens downwards: its ledge faces down
-        fall = np.exp(-np.maximum(distance, 0) / 0.12)
-        relief += rng.uniform(0.03, 0.06) * room.step(distance, 0.014) * fall
-        dark = np.maximum(dark, 0.40 * room.line(distance + 0.012, 0.016))
-        dark = np.maximum(dark, 0.11 * np.exp(np.minimum(distance, 0) / 0.05) * room.step(-distance, 0.012))
+    count, gap, strong = int(rng.choice([2, 3, 3, 4])), rng.uniform(0.13, 0.21), rng.uniform(0.45, 1.05)
+    for k in range(count):
+        centre, deep = 0.5 + gap * (k - (count - 1) / 2) + rng.normal(0, 0.02), strong * rng.uniform(0.6, 1.1)
+        distance = (centre - v) * TALL  # a fold opens downwards: its ledge faces down
+        relief += 0.05 * deep * room.step(distance, 0.014) * np.exp(-np.maximum(distance, 0) / 0.12)
+        dark = np.maximum(dark, 0.40 * deep * room.line(distance + 0.012, 0.016))
+        dark = np.maximum(dark, 0.11 * deep * np.exp(np.minimum(distance, 0) / 0.05) * room.step(-distance, 0.012))
     bend = 0.009 * room.noise((1.2, 0.5)) + np.float32(rng.normal(0, 0.012)) * room.u
     at = (room.v - bend + 0.1) * np.float32(2 * room.h / 1.2)
     both = cv2.remap(
