@@ -105,6 +105,19 @@ def test_cloth_pushed_together_has_more_creases():
     assert np.abs(np.diff(bunched, axis=0)).mean() > 1.5 * np.abs(np.diff(flat, axis=0)).mean()
 
 
+def test_a_small_mask_folded_under_the_chin_does_not_flicker():
+    points = face(eyes=24, at=(100, 80))
+    rgb = photo(points, h=200, w=200)
+    rgb[:90] = cv2.GaussianBlur(rgb, (3, 3), 0)[:90]
+    steps = []
+    for seed in range(8):
+        made = masks.put_on(rgb, points, style="surgical-white", wear="under_chin", rng=seed)
+        inside = cv2.erode((made.mask == masks.FABRIC).astype(np.uint8), np.ones((3, 1))).astype(bool)
+        step = np.abs(np.diff(made.rgb.astype(float).mean(2), axis=0))
+        steps.append(step[inside[1:] & inside[:-1]].mean())
+    assert np.mean(steps) < 10  # 15 where many rows of the fabric fall on one of the photo unsmoothed
+
+
 @pytest.mark.parametrize("scarf", ["gaiter", "bandana", "scarf"])
 @pytest.mark.parametrize(
     ("scarf_as", "wear", "label"),

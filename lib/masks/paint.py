@@ -47,9 +47,10 @@ def lit(scene: Scene, fabric: fabrics.Fabric) -> np.ndarray:
         amount = amount + np.float32(fabric.gloss * seen.ambient) * np.exp(-12 * beside)
     amount = np.maximum(amount, 0.25 * seen.ambient)
     colours = _shone(fabric.rgb, amount, seen)
-    texel = w / max(float(np.linalg.norm(np.diff(scene.places, axis=1), axis=2).sum(1).max()), 1.0)
-    soft = scene.soft * texel
-    return cv2.GaussianBlur(colours, (0, 0), soft) if soft > 0.3 else colours
+    # texels a pixel, along and down: a sheet folded small has many rows to one of the photo's
+    wide, tall = (float(np.linalg.norm(np.diff(scene.places, axis=k), axis=2).sum(k).max()) for k in (1, 0))
+    soft = scene.soft * w / max(wide, 1.0), scene.soft * h / max(tall, 1.0)
+    return cv2.GaussianBlur(colours, (0, 0), soft[0], sigmaY=soft[1]) if max(soft) > 0.3 else colours
 
 
 def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
