@@ -307,7 +307,9 @@ def test_a_mask_in_a_compressed_photo_is_compressed_alike():
     points = face(eyes=70, at=(160, 130))
     rgb = np.where(photo(points)[..., :1] > 140, photo(points), landscape(360, 320)).astype(np.uint8)
     rgb = np.clip(rgb + np.random.default_rng(0).normal(0, 6, rgb.shape), 0, 255).astype(np.uint8)
-    plain, made = (masks.put_on(p, points, style="cloth-floral") for p in (rgb, images.read(images.encode(rgb, quality=25))))
+    plain, made = (
+        masks.put_on(p, points, style="cloth-floral") for p in (rgb, images.read(images.encode(rgb, quality=25)))
+    )
     assert plain.parameters["jpeg"] is None and abs(made.parameters["jpeg"] - 25) <= 2
     y, x = (int(v) // 16 * 16 for v in (points[33, 1], points[60, 0]))
     part = (slice(y, y + 48), slice(x, x + 48))

@@ -53,8 +53,8 @@ class Scene:
     """One sheet over one face.
 
     places (rows, columns, 2): its grid in the photo; facing (…, 3): its normals in the camera's axes; window: the part
-    that may change, part its pixels; inner: the part that the sheet lies in; soft: the photo's blur, σ in pixels; quality: of the JPEG that it came from, None: no sign
-    of one. Both parts start on JPEG's grid.
+    that may change, part its pixels; inner: the part that the sheet lies in, both on JPEG's grid; soft: the photo's
+    blur, σ in pixels; quality: of the JPEG that it came from, None where it shows no sign of one.
     """
 
     fit: head.Fit
@@ -101,7 +101,10 @@ def covered(scene: Scene) -> np.ndarray:
     picture = np.zeros((window.h * fine, window.w * fine), np.uint8)
     at = _fixed(window.local(scene.places), fine)
     quads = np.stack([at[:-1, :-1], at[:-1, 1:], at[1:, 1:], at[1:, :-1]], axis=2)
-    one, other = (quads[..., 2, :] - quads[..., 0, :]).astype(float), (quads[..., 3, :] - quads[..., 1, :]).astype(float)
+    one, other = (
+        (quads[..., 2, :] - quads[..., 0, :]).astype(float),
+        (quads[..., 3, :] - quads[..., 1, :]).astype(float),
+    )
     areas = one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
     if (areas > 0).all() or (areas < 0).all():
         rim = np.concatenate([at[0], at[1:, -1], at[-1, -2::-1], at[-2:0:-1, 0]])
