@@ -5,7 +5,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from . import fabrics, light
+from . import fabrics, jpeg, light
 from .scene import Scene, straps, warped
 
 __all__ = ["FABRIC", "SHADOW", "STRAP", "grain", "laid", "layer", "lit", "shadow"]
@@ -112,6 +112,8 @@ def laid(
     mask = cv2.threshold(cv2.bitwise_or(255 - left, both), 0, SHADOW, cv2.THRESH_BINARY)[1]
     mask = cv2.max(mask, cv2.threshold(rope, 127, STRAP, cv2.THRESH_BINARY)[1])
     mask[place] = cv2.max(mask[place], cv2.threshold(sheet, 127, FABRIC, cv2.THRESH_BINARY)[1])
+    if scene.quality is not None:
+        cv2.copyTo(jpeg.pressed(out[place], scene.quality), mask[place], out[place])
     return out, mask
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from . import head, light, shapes
+from . import head, jpeg, light, shapes
 
 __all__ = ["Scene", "Window", "covered", "outline", "skin", "straps", "texels", "warped"]
 
@@ -31,6 +31,12 @@ class Window:
         """The slices of this part in a larger one."""
         return Window(self.x - other.x, self.y - other.y, self.w, self.h).slices
 
+    def widened(self, grid: int, *, within: "Window") -> "Window":
+        """This part widened to start and end on multiples of grid, or where the larger part ends."""
+        x, y = self.x // grid * grid, self.y // grid * grid
+        right, bottom = -(-(self.x + self.w) // grid) * grid, -(-(self.y + self.h) // grid) * grid
+        return Window(x, y, min(right, within.x + within.w) - x, min(bottom, within.y + within.h) - y)
+
     @classmethod
     def around(cls, xy: np.ndarray, margin: float, *, within: "Window") -> "Window":
         """The smallest part of another that holds points (n, 2) with a margin in pixels. Raises ValueError."""
@@ -47,7 +53,8 @@ class Scene:
     """One sheet over one face.
 
     places (rows, columns, 2): its grid in the photo; facing (…, 3): its normals in the camera's axes; window: the part
-    that may change, part its pixels; inner: the part that the sheet lies in; soft: the photo's blur, σ in pixels.
+    that may change, part its pixels; inner: the part that the sheet lies in, both on JPEG's grid; soft: the photo's
+    blur, σ in pixels; quality: of the JPEG that it came from, None where it shows no sign of one.
     """
 
     fit: head.Fit
@@ -59,6 +66,7 @@ class Scene:
     part: np.ndarray
     seen: light.Light
     soft: float
+    quality: int | None
 
     @classmethod
     def of(cls, rgb: np.ndarray, points: np.ndarray, sheet: shapes.Sheet) -> "Scene":
@@ -68,10 +76,10 @@ class Scene:
         places = every[: sheet.points[..., 0].size].reshape(*sheet.points.shape[:2], 2)
         soft = light.blur(rgb, points)
         photo = Window(0, 0, rgb.shape[1], rgb.shape[0])
-        window = Window.around(every, 0.22 * fit.scale + 4, within=photo)
-        inner = Window.around(places.reshape(-1, 2), 3 * soft + 2, within=window)
-        seen, facing = light.estimate(rgb, fit), fit.facing(sheet.normals)
-        return cls(fit, sheet, places, facing, window, inner, rgb[window.slices], seen, soft)
+        window = Window.around(every, 0.22 * fit.scale + 4, within=photo).widened(jpeg.GRID, within=photo)
+        inner = Window.around(places.reshape(-1, 2), 3 * soft + 2, within=window).widened(jpeg.GRID, within=photo)
+        seen, facing, quality = light.estimate(rgb, fit), fit.facing(sheet.normals), jpeg.quality(rgb[inner.slices])
+        return cls(fit, sheet, places, facing, window, inner, rgb[window.slices], seen, soft, quality)
 
     @property
     def fine(self) -> int:
