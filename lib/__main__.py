@@ -322,8 +322,11 @@ def _photos(source: str) -> tuple[list[Path], Path]:
 @click.option("--per-face", default=1, show_default=True, help="Masked copies of each face.")
 @click.option("--style", "styles", multiple=True, help="Only this style (may be given several times).")
 @click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
+@click.option("--look-alikes", default=0.0, show_default=True, help="Share that gets a hand, a beard … and no mask.")
 @click.option("--seed", default=0, show_default=True)
-def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], seed: int) -> None:
+def mask(
+    photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], look_alikes: float, seed: int
+) -> None:
     """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
 
     The photos stay as they are; a run that was ended goes on where it was.
@@ -336,7 +339,7 @@ def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: t
     made, skipped = masks.generate(
         _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
         refuse=landmarks.implausible, write_labels=labels.write_voc, per_face=per_face, styles=styles or None,
-        wears=wears or None, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
+        wears=wears or None, lookalikes=look_alikes, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
     )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)

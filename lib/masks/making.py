@@ -1,8 +1,8 @@
-"""From bare photos to masked ones on disk: picture, labels, pixel mask, and the parent in the manifest."""
+"""From bare photos to masked ones (or ones with look-alikes) on disk: picture, labels, pixel mask, and the parent in the manifest."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import batch, images, manifest, workspace
 from .draw import Masked, put_on
+from .lookalikes import LOOKALIKES, cover_with
 from .shapes import WEARS
 from .styles import STYLES
 
@@ -39,6 +40,7 @@ class _Job:
     wears: tuple[str, ...]
     seed: int
     done: dict[str, list[dict[str, Any]]]
+    lookalikes: dict[str, float] = field(default_factory=dict)  # kind → how often; what is left to 1 are masks
 
     def __call__(self, photo: str) -> dict[str, Any]:
         parent = images.sha256(photo)
@@ -81,7 +83,8 @@ class _Job:
         }
 
     def _wishes(self) -> str:
-        return f"{self.per_face} {self.seed} {','.join(self.styles)} {','.join(self.wears)}"
+        asked = f"{self.per_face} {self.seed} {','.join(self.styles)} {','.join(self.wears)}"
+        return asked + "".join(f" {kind}={share:.6f}" for kind, share in self.lookalikes.items())
 
     def _one(
         self,
@@ -95,11 +98,10 @@ class _Job:
         copy: int,
         note: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Draw one mask, write its three files (the photo last), then name its parent in the manifest."""
-        rng = np.random.default_rng([self.seed, int(parent[:12], 16), face, copy])
-        style, wear = _drawn(self.styles, self.wears, rng)
-        made = put_on(rgb, points[face], style=style, wear=wear, rng=rng)
-        name = f"{parent[:16]}-{face}{copy}-{style}-{wear}-{self.seed}"
+        """Draw one face, write its three files (the photo last), then name its parent in the manifest."""
+        made = self._made(rgb, points[face], np.random.default_rng([self.seed, int(parent[:12], 16), face, copy]))
+        style, wear = made.style, made.wear
+        name = f"{parent[:16]}-{face}{copy}-{style}-{wear or 'lookalike'}-{self.seed}"
         faces = [
             {"box": box.tolist(), "label": made.label if i == face else "without_mask", "masked": i == face}
             | {"parent": parent, "style": style if i == face else "", "wear": wear if i == face else ""}
@@ -116,6 +118,16 @@ class _Job:
         book.derive(child, parent, HOW, parameters=parameters | {"faces": faces}, seed=self.seed)
         book.add_image(child, self.home / f"{name}.jpg", bytes=len(data), width=w, height=h)
         return rows
+
+    def _made(self, rgb: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> Masked:
+        """A mask, or in its share a look-alike."""
+        if self.lookalikes:
+            kinds, shares = list(self.lookalikes), np.array(list(self.lookalikes.values()))
+            drawn = rng.choice(len(kinds) + 1, p=[*shares, max(0.0, 1 - shares.sum())])
+            if drawn < len(kinds):
+                return cover_with(rgb, points, kind=kinds[drawn], rng=rng)
+        style, wear = _drawn(self.styles, self.wears, rng)
+        return put_on(rgb, points, style=style, wear=wear, rng=rng)
 
     def _row(self, file: str, face: dict[str, Any]) -> dict[str, Any]:
         x1, y1, x2, y2 = face["box"]
@@ -136,6 +148,7 @@ def generate(
     per_face: int = 1,
     styles: Sequence[str] | None = None,
     wears: Sequence[str] | None = None,
+    lookalikes: float | Sequence[str] = 0.0,
     seed: int = 0,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
@@ -145,14 +158,17 @@ def generate(
     Written to `into.masked`: NAME.jpg, NAME.xml by write_labels(path, table, size=(w, h)), NAME.png (the pixel mask);
     the manifest names the parent, style, wear, landmarks and seed. The photos stay as they are; what an earlier run
     made with the same wishes is taken over. refuse: (points, box) → why a face cannot be masked, or None; such faces
-    are rows of skipped, with their box. styles, wears: None draws all by their shares. Same seed, same bytes.
+    are rows of skipped, with their box. styles, wears: None draws all by their shares. lookalikes: the
+    share of pictures that get a look-alike in place of a mask, or names of `LOOKALIKES`: then all do, of these kinds;
+    such a face is without_mask, its style the kind. Same seed, same bytes.
     """
     styles, wears = tuple(styles or STYLES), tuple(wears or WEARS)
     _check(styles, wears, per_face)
+    wanted = _wanted(lookalikes)
     into.masked.mkdir(parents=True, exist_ok=True)
     with into.manifest() as book:
         done = _finished(book)
-    how = (find, locate, refuse, write_labels, per_face, styles, wears, seed, done)
+    how = (find, locate, refuse, write_labels, per_face, styles, wears, seed, done, wanted)
     job = _Job(into.masked, into.root / "manifest.sqlite", *how)
     made, skipped = batch.run(job, [str(p) for p in photos], executor=executor, progress=progress)
     skipped += [refused for one in made for refused in one["refused"]]
@@ -166,6 +182,23 @@ def _check(styles: tuple[str, ...], wears: tuple[str, ...], per_face: int) -> No
             raise ValueError(f"{name}: unknown {wrong[0]!r}; known are {', '.join(known)}")
     if per_face < 1:
         raise ValueError(f"per_face: must be at least 1, got {per_face}")
+
+
+def _wanted(lookalikes: float | Sequence[str]) -> dict[str, float]:
+    """How often each kind of look-alike is drawn; the shares add up to the share of look-alikes."""
+    if isinstance(lookalikes, str):
+        lookalikes = (lookalikes,)
+    if isinstance(lookalikes, (int, float)):
+        if not 0 <= lookalikes <= 1:
+            raise ValueError(f"lookalikes: a share must be between 0 and 1, got {lookalikes}")
+        kinds, share = list(LOOKALIKES), float(lookalikes)
+    else:
+        kinds, share = list(lookalikes), 1.0
+        wrong = [kind for kind in kinds if kind not in LOOKALIKES]
+        if wrong:
+            raise ValueError(f"lookalikes: unknown {wrong[0]!r}; known are {', '.join(LOOKALIKES)}")
+    total = sum(LOOKALIKES[kind] for kind in kinds)
+    return {kind: share * LOOKALIKES[kind] / total for kind in kinds} if share and kinds else {}
 
 
 def _finished(book: manifest.Manifest) -> dict[str, list[dict[str, Any]]]:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from .. import head
-from .relief import Place, Relief, floats, lit, noise, srgb
+from .relief import Place, Relief, floats, lit, noise, over, srgb
 
 __all__ = ["beard"]
 
@@ -45,7 +45,7 @@ def beard(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[st
     under = thick * (0.55 if cut == "stubble" else 0.9)
     cover = np.maximum(cover, under)
     cover *= 1 - _lips(relief, place, hang=long)
-    relief.ready = np.dstack([np.minimum(ink, 255) * cover[..., None], cover])
+    relief.ready = over(ink, cover)
     return [relief], {"cut": cut, "colour": name, "length": long, "below": below}
 
 

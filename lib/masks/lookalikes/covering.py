@@ -51,7 +51,7 @@ def cover_with(
     place = Place(fit, light.estimate(rgb, fit), np.array([0, 0, w, h]) / fit.scale, points, rgb)
     layers, told = _DRAW[kind][0](place, rng)
     soft, grain = light.blur(rgb, points), light.grain(rgb, fit)
-    out, mask, cover = rgb.copy(), np.zeros((h, w), np.uint8), np.zeros((h, w), np.float32)
+    out, mask, cover = rgb.copy(), np.zeros((h, w), np.uint8), np.zeros((h, w), np.uint8)
     for relief in layers:
         _lay(out, mask, cover, relief, soft=soft, grain=grain, rng=rng)
     if not (mask == draw.FABRIC).any():
@@ -71,50 +71,52 @@ def _lay(
     rng: np.random.Generator,
 ) -> None:
     """Put one layer into the photo, its pixel mask and its coverage."""
-    x, y, x2, y2, rgba = _placed(relief, out.shape[1], out.shape[0])
-    if soft > 0.45:
-        size = 2 * round(2.5 * soft) + 1
-        rgba = cv2.GaussianBlur(rgba, (size, size), soft)
-    part = slice(y, y2), slice(x, x2)
-    there = np.clip(rgba[..., 3], 0, 1)
-    there[there < _LEAST] = 0
-    shadow = _shadow(relief, there, (x, y))
-    shadow[shadow < _LEAST / 2] = 0
-    keep = (1 - there) * (1 - shadow)
-    noise = draw._grain(there.shape, grain, rng) * there
-    laid = out[part] * keep[..., None] + rgba[..., :3] * (there > 0)[..., None] + noise[..., None]
-    touched = keep < 1
-    cv2.copyTo(np.clip(laid, 0, 255).astype(np.uint8), touched.astype(np.uint8), out[part])
-    mask[part][touched & (mask[part] == 0)] = draw.SHADOW
-    mask[part][there > 0.5] = draw.FABRIC
-    cover[part] = np.maximum(cover[part], there)
+    x, y, rgba = _placed(relief, out.shape[1], out.shape[0], soft)
+    h, w = rgba.shape[:2]
+    part = slice(y, y + h), slice(x, x + w)
+    there = np.ascontiguousarray(rgba[..., 3])
+    keep = cv2.multiply(cv2.bitwise_not(there), _light(relief, there, (x, y)), scale=1 / 255)
+    touched = cv2.bitwise_not(keep)
+    laid = cv2.add(cv2.multiply(out[part], cv2.merge([keep] * 3), scale=1 / 255), rgba[..., :3])
+    if grain > 0.3:
+        noise = cv2.multiply(draw._grain(there.shape, grain, rng), there, scale=1 / 255, dtype=cv2.CV_32F)
+        laid = cv2.add(laid, cv2.merge([noise] * 3), dtype=cv2.CV_8U)
+    cv2.copyTo(laid, touched, out[part])
+    seen = mask[part]
+    seen[(touched > 0) & (seen == 0)] = draw.SHADOW
+    seen[there > 127] = draw.FABRIC
+    cv2.max(cover[part], there, cover[part])
 
 
-def _placed(relief: Relief, w: int, h: int) -> tuple[int, int, int, int, np.ndarray]:
-    """Where the layer lies in the photo (x1, y1, x2, y2), with room for its shadow, and the layer at that size."""
-    scale, room = relief.place.fit.scale, 0.25
-    low = np.floor(np.clip((relief.low - room) * scale, 0, (w, h))).astype(int)
-    high = np.ceil(np.clip((relief.high + room) * scale, 0, (w, h))).astype(int)
-    rgba = relief.rgba()
+def _placed(relief: Relief, w: int, h: int, soft: float) -> tuple[int, int, np.ndarray]:
+    """The layer at the photo's size and softness, cut to what it shows and room for its shadow: (x, y, rgba)."""
+    scale, rgba = relief.place.fit.scale, relief.rgba()
     step = relief.res / scale  # the layer's pixels a pixel of the photo
+    used = cv2.boundingRect(rgba[..., 3])
+    room = 0.3 * scale + 3 * soft
+    first = relief.low * scale + np.array(used[:2]) / step
+    low = np.floor(np.clip(first - room, 0, (w - 1, h - 1))).astype(int)
+    high = np.ceil(np.clip(first + np.array(used[2:]) / step + room, low + 1, (w, h))).astype(int)
     if step > 1.3:  # shrink it first, or single pixels would be picked out
         rgba = cv2.GaussianBlur(rgba, (0, 0), 0.45 * step)
+    if soft > 0.45 and step < 1:  # cheaper before it grows
+        rgba, soft = cv2.GaussianBlur(rgba, (0, 0), max(soft * step, 0.2)), 0
     shift = (low + 0.5 - relief.low * scale) * step - 0.5
-    size = int(high[0] - low[0]), int(high[1] - low[1])
     way = floats([[step, 0, shift[0]], [0, step, shift[1]]])
-    edge = cv2.BORDER_CONSTANT
-    rgba = cv2.warpAffine(rgba, way, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=edge)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1]), rgba
+    size = int(high[0] - low[0]), int(high[1] - low[1])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    border = cv2.BORDER_REPLICATE  # what the photo's edge cuts goes on to it
+    rgba = cv2.warpAffine(rgba, way, size, flags=how, borderMode=border)
+    return int(low[0]), int(low[1]), cv2.GaussianBlur(rgba, (0, 0), soft) if soft > 0.45 else rgba
 
 
-def _shadow(relief: Relief, there: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """How much light the thing takes from face and neck, 0–1: close by, and away from the light."""
-    place = relief.place
-    unit = place.fit.scale
-    small = max(1.0, unit / 28)
+def _light(relief: Relief, there: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
+    """How much light the thing leaves to face and neck, 0–255: less close by, and away from the light."""
+    place, unit = relief.place, relief.place.fit.scale
+    small = max(1.0, unit / 22)
     h, w = there.shape
     wh = max(2, round(w / small)), max(2, round(h / small))
-    low, unit = cv2.resize(there, wh, interpolation=cv2.INTER_AREA), unit / small
+    low, unit = cv2.resize(there, wh, interpolation=cv2.INTER_AREA).astype(np.float32) / 255, unit / small
     side = place.seen.toward[:2] / max(float(np.linalg.norm(place.seen.toward)), 1e-6)
     away = -side * 0.10 * unit + (0, 0.06 * unit)
     moved = cv2.warpAffine(low, floats([[1, 0, away[0]], [0, 1, away[1]]]), wh)
@@ -122,12 +124,12 @@ def _shadow(relief: Relief, there: np.ndarray, corner: tuple[int, int]) -> np.nd
     allowed = np.zeros((wh[1], wh[0]), np.float32)
     down = place.fit.rotation[:2, 1] * place.fit.scale
     face = np.concatenate([place.points[:27], place.points[17:27] - 0.7 * down, place.points[4:13] + 0.8 * down])
-    hull = cv2.convexHull(np.round((face - corner) / small).astype(np.int32))
-    cv2.fillConvexPoly(allowed, hull, 1.0)
+    cv2.fillConvexPoly(allowed, cv2.convexHull(np.round((face - corner) / small).astype(np.int32)), 1.0)
     dark = np.clip(dark * cv2.GaussianBlur(allowed, (0, 0), 0.06 * unit) - 0.02, 0, 0.6)
-    return cv2.resize(dark, (w, h), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(np.uint8(255 - 255 * dark), (w, h), interpolation=cv2.INTER_LINEAR)
 
 
 def _outline(cover: np.ndarray) -> np.ndarray:
-    h, w = cover.shape
-    return draw._outline(cover, draw._Window(0, 0, w, h, 1))
+    """The outline (k, 2) of the largest piece in pixels of the photo."""
+    x, y, w, h = cv2.boundingRect(cover)
+    return draw._outline(cover[y : y + h, x : x + w] / np.float32(255), draw._Window(x, y, w, h, 1))

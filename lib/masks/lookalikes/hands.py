@@ -163,22 +163,21 @@ def _thumb(
 
 def _details(relief: Relief, drawn: _Drawn, skin: np.ndarray, rng: np.random.Generator) -> None:
     """Creases, nails, and the skin's own mottle."""
-    keep = (relief.cover > 0).astype(np.float32)
-    mottle = noise(keep.shape, (relief.h / relief.res * 5, relief.w / relief.res * 5), rng)
-    relief.albedo *= 1 + 0.035 * mottle[..., None] * floats([0.6, 1, 1])
-    if drawn.creases:
-        dark = relief.lines(drawn.creases, 0.022)[..., None]
-        relief.albedo *= 1 - dark * floats([0.16, 0.24, 0.26]) * floats(rng.uniform(0.5, 1.2))
-    if drawn.nails and relief.res > 20:
-        nails = relief.filled(drawn.nails)
-        paint = rng.random() < 0.15
-        colour = relief.place.dyed(srgb(*rng.choice([(170, 20, 40), (60, 10, 30), (225, 150, 160)]))) if paint else None
-        bare = skin * floats([1.06, 1.02, 1.04]) + 0.02 * floats([1, 0.9, 0.9])
-        share = nails[..., None] * (0.9 if paint else 0.65)
-        relief.albedo += (floats(bare if colour is None else colour) - relief.albedo) * share
-        rim = np.clip(cv2.GaussianBlur(nails, (0, 0), max(0.4, 0.02 * relief.res)) - nails, 0, 1)[..., None]
-        relief.albedo *= 1 - 0.5 * rim
-        relief.gloss = np.maximum(relief.gloss, nails * 0.16)
+    mottle = noise((relief.h, relief.w), (relief.h / relief.res * 5, relief.w / relief.res * 5), rng)
+    relief.albedo *= cv2.merge([1 + 0.02 * mottle, 1 + 0.035 * mottle, 1 + 0.035 * mottle])
+    dark = relief.lines(drawn.creases, 0.022)
+    spots = dark > 0
+    relief.albedo[spots] *= 1 - dark[spots, None] * floats([0.16, 0.24, 0.26]) * floats(rng.uniform(0.5, 1.2))
+    painted = rng.random() < 0.12
+    polish = relief.place.dyed(srgb(*rng.choice([(170, 20, 40), (60, 10, 30), (225, 150, 160)])))
+    colour = polish if painted else skin * floats([1.06, 1.02, 1.04]) + 0.02 * floats([1, 0.9, 0.9])
+    nails = relief.filled(drawn.nails)
+    rim = cv2.GaussianBlur(nails, (0, 0), max(0.4, 0.02 * relief.res))
+    spots = rim > 0.02
+    share = nails[spots, None] * np.float32(0.9 if painted else 0.65)
+    shade = 1 - 0.5 * np.clip(rim[spots, None] - nails[spots, None], 0, 1)
+    relief.albedo[spots] = (relief.albedo[spots] + (floats(colour) - relief.albedo[spots]) * share) * shade
+    relief.gloss[spots] = np.maximum(relief.gloss[spots], nails[spots] * np.float32(0.16))
 
 
 def _arm(relief: Relief, wrist: np.ndarray, away: np.ndarray, skin: np.ndarray, rng: np.random.Generator, *, size: float, side: int) -> None:

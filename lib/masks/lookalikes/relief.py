@@ -11,9 +11,9 @@ import numpy as np
 
 from .. import head, light
 
-__all__ = ["Place", "Relief", "floats", "lit", "noise", "srgb"]
+__all__ = ["Place", "Relief", "floats", "lit", "noise", "over", "srgb"]
 
-_PIXELS = 150_000  # more make a thing no better: faces are judged at some 100 pixels
+_PIXELS = 100_000  # more make a thing no better: faces are judged at some 100 pixels
 _FINEST, _COARSEST = 110.0, 44.0
 
 
@@ -68,9 +68,16 @@ def _amount(normals: np.ndarray, seen: light.Light) -> np.ndarray:
 
 def lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarray:
     """Colours 0–255 of linear reflectance (…, 3) under an amount (…) of this face's light; highlights roll off."""
-    linear = albedo * seen.tint.astype(np.float32) * amount[..., None].astype(np.float32)
-    high = np.maximum(linear - 0.7, 0)
-    return 255 * np.sqrt(np.minimum(linear, 0.7) + 0.3 * high / (0.3 + high))
+    linear = floats(albedo * seen.tint.astype(np.float32)) * floats(amount)[..., None]
+    if float(linear.max()) > 0.7:
+        high = np.maximum(linear - np.float32(0.7), 0)
+        linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * high / (np.float32(0.3) + high)
+    return cv2.sqrt(linear).reshape(linear.shape) * np.float32(255)
+
+
+def over(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    """Colours 0–255 (h, w, 3) and coverage 0–1 → (h, w, 4) uint8: colours times coverage, and coverage."""
+    return cv2.merge([*(np.uint8(np.clip(c, 0, 255) * cover) for c in cv2.split(floats(colour))), np.uint8(np.clip(cover, 0, 1) * 255)])
 
 
 class Relief:
@@ -132,7 +139,7 @@ class Relief:
         far = np.sqrt(qx * qx + qy * qy)
         up = np.sqrt(np.maximum(1 - far * far, 0)).astype(np.float32)
         z = np.float32(a[2]) + t * way[2] + np.float32(flat) * r * up
-        normal = np.stack([qx * flat, qy * flat, np.maximum(up, 0.02)], axis=2)
+        normal = cv2.merge([qx * np.float32(flat), qy * np.float32(flat), np.maximum(up, np.float32(0.02))])
         length = float(np.hypot(way[0], way[1])) or 1.0
         side = (qx * -way[1] + qy * way[0]) / np.float32(length)
         at = np.float32(start) + t * np.float32(np.linalg.norm(way))
@@ -151,15 +158,15 @@ class Relief:
     ) -> None:
         """Set something into a part of the picture wherever it is nearer than what is there."""
         near = (cover > 0) & (z > self.height[here])
-        self.cover[here] = np.maximum(self.cover[here], cover)
-        self.height[here] = np.where(near, z, self.height[here])
-        cv2.copyTo(np.ascontiguousarray(normal, np.float32), near.astype(np.uint8), self.normal[here])
-        colours = np.broadcast_to(floats(colour), (*near.shape, 3))
-        self.albedo[here] = np.where(near[..., None], colours, self.albedo[here])
-        self.gloss[here] = np.where(near, np.float32(gloss), self.gloss[here])
+        spot = near.view(np.uint8)
+        cv2.max(self.cover[here], floats(cover), self.cover[here])
+        np.copyto(self.height[here], z, where=near, casting="same_kind")
+        cv2.copyTo(np.ascontiguousarray(normal, np.float32), spot, self.normal[here])
+        self.albedo[here][near] = floats(colour)
+        self.gloss[here][near] = gloss
         self.which[here][near] = self.mark
         for kept, new in zip((self.along, self.across), uv or (), strict=False):
-            kept[here] = np.where(near, new, kept[here])
+            np.copyto(kept[here], new, where=near, casting="same_kind")
 
     def plate(self, outline: np.ndarray, normal: np.ndarray, colour: np.ndarray, *, gloss: float = 0.0) -> None:
         """A flat thing with this outline (n, 3), seen from its normal's side."""
@@ -193,9 +200,9 @@ class Relief:
         """Round off what stands in the picture so far: normals blurred by a width in units."""
         sigma = width * self.res
         if sigma > 0.3:
-            weight = cv2.GaussianBlur(self.cover, (0, 0), sigma) + 1e-4
-            soft = cv2.GaussianBlur(self.normal * self.cover[..., None], (0, 0), sigma) / weight[..., None]
-            self.normal = np.where(self.cover[..., None] > 0, soft, self.normal)
+            thick = cv2.merge([*cv2.split(self.normal * self.cover[..., None]), self.cover])
+            soft = _blurred(thick, sigma)
+            cv2.copyTo(soft[..., :3] / (soft[..., 3:] + 1e-4), (self.cover > 0).view(np.uint8), self.normal)
 
     def ball(self, centre: object, radii: object, colour: np.ndarray, *, under: float = 9.0, gloss: float = 0.0) -> None:
         """An egg standing as the head does: centre and radii (3,) in the head's own axes; nothing below y = under."""
@@ -227,14 +234,15 @@ class Relief:
         self.normal[..., 1] -= cv2.Sobel(field, cv2.CV_32F, 0, 1) * k
 
     def rgba(self, *, hollows: float = 1.0) -> np.ndarray:
-        """The picture (h, w, 4) under the face's light, 0–255 with coverage 0–1; colours are multiplied by it.
+        """The picture (h, w, 4) uint8 under the face's light with its coverage; colours are multiplied by it.
 
         hollows: how much light is lost where neighbours stand higher.
         """
         if self.ready is not None:
             return self.ready
         seen = self.place.seen
-        normal = self.normal / np.maximum(np.sqrt((self.normal**2).sum(2, keepdims=True)), 1e-6)
+        nx, ny, nz = cv2.split(self.normal)
+        normal = self.normal / np.maximum(np.sqrt(nx * nx + ny * ny + nz * nz), np.float32(1e-6))[..., None]
         amount = _amount(normal, seen) * (1 - hollows * self._hidden())
         if self.gloss.any():
             toward = seen.toward / max(float(np.linalg.norm(seen.toward)), 1e-6) * 0.5 + (-0.1, -0.55, 0.9)
@@ -243,12 +251,21 @@ class Relief:
         colour = lit(self.albedo, amount, seen)
         if self.gloss.any():
             colour += (self.gloss * shine * 255 * np.sqrt(min(float(seen.ambient), 1.0)))[..., None]
-        return np.dstack([np.minimum(colour, 255) * self.cover[..., None], self.cover])
+        return over(colour, self.cover)
 
     def _hidden(self) -> np.ndarray:
         """How much of the light is taken by higher neighbours, 0–0.6."""
         solid = (self.cover > 0).astype(np.float32)
-        height = np.where(solid > 0, self.height, 0)
-        sigma = 0.07 * self.res
-        around = cv2.GaussianBlur(height, (0, 0), sigma) / (cv2.GaussianBlur(solid, (0, 0), sigma) + 1e-4)
-        return np.clip((around - height) * 2.2 * solid, 0, 0.6)
+        height = np.maximum(self.height, -9) * solid
+        around = _blurred(cv2.merge([height, solid]), 0.07 * self.res)
+        return np.clip((around[..., 0] / (around[..., 1] + 1e-4) - height) * 2.2 * solid, 0, 0.6)
+
+
+def _blurred(picture: np.ndarray, sigma: float) -> np.ndarray:
+    """A Gaussian blur; a wide one is done on a smaller picture."""
+    h, w = picture.shape[:2]
+    k = max(1, min(int(sigma / 1.6), h // 4, w // 4))
+    if k == 1:
+        return cv2.GaussianBlur(picture, (0, 0), sigma)
+    small = cv2.resize(picture, (w // k, h // k), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / k), (w, h))

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from .. import head
-from .relief import Place, Relief, floats, srgb
+from .relief import Place, Relief, floats, over, srgb
 
 __all__ = ["glasses", "strap"]
 
@@ -38,7 +38,7 @@ def glasses(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[
     sky = float(rng.uniform(0, 0.3 if dark else 0.12)) * np.clip(1 - 2 * t + 0.3 * np.sin(3 * relief.x + rng.uniform(0, 6)), 0, 1)
     shown = 255 * np.sqrt(np.minimum((tint * place.seen.ambient * 0.5)[None, None] + sky[..., None] ** 2 * place.seen.ambient, 1))
     share = glass * np.clip(strength + sky, 0, 1)
-    relief.ready = np.dstack([picture[..., :3] + shown * share[..., None], picture[..., 3] + share]).astype(np.float32)
+    relief.ready = cv2.add(picture, over(shown, share))
     return [relief], {"dark": float(dark), "size": size, "drop": drop}
 
 
