@@ -1,7 +1,7 @@
 """Artificial masks on bare faces: styles, fit, light, ways of wearing; and photos of them with labels and parents.
 
-`put_on` draws one mask on one face, `cover_with` something that is no mask; `generate` works through photos. A style of one's own is an entry of `STYLES`: a
-cut and a function that draws its fabric (see `fabrics`).
+`put_on` draws one mask on one face, `cover_with` something that is no mask; `generate` works through photos. A style of
+one's own is an entry of `STYLES`: a cut and a function that draws its fabric (see `fabrics`).
 """
 
 from .draw import FABRIC, SHADOW, STRAP, Masked, mesh, put_on

@@ -1,4 +1,4 @@
-"""From bare photos to masked ones (or ones with look-alikes) on disk: picture, labels, pixel mask, and the parent in the manifest."""
+"""From bare photos to masked ones, or ones with look-alikes, on disk: picture, labels, pixel mask, and the parent."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor

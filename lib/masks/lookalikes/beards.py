@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 
 from .. import head
-from .relief import Place, Relief, floats, lit, noise, over, srgb
+from .place import Place, floats, lit, noise, over, srgb
+from .relief import Relief
 
 __all__ = ["beard"]
 
@@ -45,6 +46,7 @@ def beard(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[st
     under = thick * (0.55 if cut == "stubble" else 0.9)
     cover = np.maximum(cover, under)
     cover *= 1 - _lips(relief, place, hang=long)
+    relief.least = 0.25
     relief.ready = over(ink, cover)
     return [relief], {"cut": cut, "colour": name, "length": long, "below": below}
 
@@ -72,7 +74,10 @@ def _colour(place: Place, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         at = np.clip(brows + (0, 0.03 * place.fit.scale), 0, (w - 1, h - 1)).astype(int)
         seen = np.percentile(np.square(place.rgb[at[:, 1], at[:, 0]].astype(np.float32) / 255), 25, axis=0)
         own = seen / max(place.seen.ambient + float(place.seen.toward[2]) * 0.7, 1e-3)
-        return floats(np.clip(own, 0.006, 0.35)), "own"
+        grey = float(own.mean())  # brows may lie under a cap or paint: hair is grey to brown
+        return floats(
+            np.clip(own, grey * np.array([1.0, 0.7, 0.35]), grey * np.array([1.7, 1.0, 0.95])).clip(0.006, 0.35)
+        ), "own"
     name = str(rng.choice(list(_COLOURS)))
     colour = np.clip(np.array(_COLOURS[name], float) * rng.uniform(0.85, 1.2), 8, 235)
     return place.dyed(srgb(*colour)), name
@@ -96,7 +101,9 @@ def _spread(relief: Relief, places: np.ndarray, values: np.ndarray) -> np.ndarra
     flat = values.reshape(len(at), -1)
     total = np.zeros((wh[1], wh[0], flat.shape[1] + 1), np.float32)
     np.add.at(total, (at[ok, 1], at[ok, 0]), np.column_stack([flat[ok], np.ones(ok.sum())]))
-    total = cv2.GaussianBlur(total, (0, 0), 0.13 * relief.res / k) + 1e-6 * np.append(flat.mean(0), 1).astype(np.float32)
+    total = cv2.GaussianBlur(total, (0, 0), 0.13 * relief.res / k) + 1e-6 * np.append(flat.mean(0), 1).astype(
+        np.float32
+    )
     return cv2.resize(total[..., :-1] / total[..., -1:], (relief.w, relief.h))
 
 
@@ -110,7 +117,10 @@ def _thickness(
     field = relief.filled([np.concatenate(ring)])
     wide = cv2.GaussianBlur(field, (0, 0), max(0.5, 0.055 * relief.res))
     size = relief.h / relief.res, relief.w / relief.res
-    rough = noise(field.shape, (size[0] * 14, size[1] * 14), rng) * 0.12 + noise(field.shape, (size[0] * 3, size[1] * 3), rng) * 0.08
+    rough = (
+        noise(field.shape, (size[0] * 14, size[1] * 14), rng) * 0.12
+        + noise(field.shape, (size[0] * 3, size[1] * 3), rng) * 0.08
+    )
     return np.clip((wide + rough - 0.38) * 3.2, 0, 1) * np.float32(dense)
 
 
@@ -168,7 +178,9 @@ def _strands(
             cv2.polylines(ink, list(pixels[part]), False, shade.tolist(), thin, cv2.LINE_AA, 4)
             cv2.polylines(cover, list(pixels[part]), False, 255, thin, cv2.LINE_AA, 4)
     mean = cv2.GaussianBlur(ground, (0, 0), 3)
-    return ink.astype(np.float32) * np.clip(mean / np.maximum(mean.mean((0, 1)), 1), 0.6, 1.5), cover.astype(np.float32) / 255
+    return ink.astype(np.float32) * np.clip(mean / np.maximum(mean.mean((0, 1)), 1), 0.6, 1.5), cover.astype(
+        np.float32
+    ) / 255
 
 
 def _lips(relief: Relief, place: Place, *, hang: float) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 from ...classes import NAMES
 from .. import draw, head, light
 from . import beards, garments, hands, things, worn
-from .relief import Place, Relief, floats
+from .place import Place, floats
+from .relief import Relief
 
 __all__ = ["LOOKALIKES", "cover_with"]
 
@@ -28,7 +29,6 @@ _DRAW: dict[str, tuple[Callable[[Place, np.random.Generator], _Drawn], float]] =
     "strap": (worn.strap, 1),
 }
 LOOKALIKES = {name: share for name, (_, share) in _DRAW.items()}
-_LEAST = 0.008
 
 
 def cover_with(
@@ -51,27 +51,29 @@ def cover_with(
     place = Place(fit, light.estimate(rgb, fit), np.array([0, 0, w, h]) / fit.scale, points, rgb)
     layers, told = _DRAW[kind][0](place, rng)
     soft, grain = light.blur(rgb, points), light.grain(rgb, fit)
-    out, mask, cover = rgb.copy(), np.zeros((h, w), np.uint8), np.zeros((h, w), np.uint8)
+    out, mask = rgb.copy(), np.zeros((h, w), np.uint8)
     for relief in layers:
-        _lay(out, mask, cover, relief, soft=soft, grain=grain, rng=rng)
+        _lay(out, mask, relief, soft=soft, grain=grain, rng=rng)
     if not (mask == draw.FABRIC).any():
         raise ValueError("points: the look-alike would lie outside the photo")
-    parameters = {k: v if isinstance(v, str) else round(float(v), 4) for k, v in told.items()} | {"blur": round(soft, 3), "grain": round(grain, 3)}
-    return draw.Masked(out, mask, _outline(cover), NAMES[1], kind, "", parameters)
+    parameters = {k: v if isinstance(v, str) else round(float(v), 4) for k, v in told.items()} | {
+        "blur": round(soft, 3),
+        "grain": round(grain, 3),
+    }
+    return draw.Masked(out, mask, _outline(mask == draw.FABRIC), NAMES[1], kind, "", parameters)
 
 
 def _lay(
     out: np.ndarray,
     mask: np.ndarray,
-    cover: np.ndarray,
     relief: Relief,
     *,
     soft: float,
     grain: float,
     rng: np.random.Generator,
 ) -> None:
-    """Put one layer into the photo, its pixel mask and its coverage."""
-    x, y, rgba = _placed(relief, out.shape[1], out.shape[0], soft)
+    """Put one layer into the photo, and its pixel mask."""
+    x, y, rgba = _placed(relief, w=out.shape[1], h=out.shape[0], soft=soft)
     h, w = rgba.shape[:2]
     part = slice(y, y + h), slice(x, x + w)
     there = np.ascontiguousarray(rgba[..., 3])
@@ -84,11 +86,10 @@ def _lay(
     cv2.copyTo(laid, touched, out[part])
     seen = mask[part]
     seen[(touched > 0) & (seen == 0)] = draw.SHADOW
-    seen[there > 127] = draw.FABRIC
-    cv2.max(cover[part], there, cover[part])
+    seen[there > 255 * relief.least] = draw.FABRIC
 
 
-def _placed(relief: Relief, w: int, h: int, soft: float) -> tuple[int, int, np.ndarray]:
+def _placed(relief: Relief, *, w: int, h: int, soft: float) -> tuple[int, int, np.ndarray]:
     """The layer at the photo's size and softness, cut to what it shows and room for its shadow: (x, y, rgba)."""
     scale, rgba = relief.place.fit.scale, relief.rgba()
     step = relief.res / scale  # the layer's pixels a pixel of the photo
@@ -105,8 +106,7 @@ def _placed(relief: Relief, w: int, h: int, soft: float) -> tuple[int, int, np.n
     way = floats([[step, 0, shift[0]], [0, step, shift[1]]])
     size = int(high[0] - low[0]), int(high[1] - low[1])
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    border = cv2.BORDER_REPLICATE  # what the photo's edge cuts goes on to it
-    rgba = cv2.warpAffine(rgba, way, size, flags=how, borderMode=border)
+    rgba = cv2.warpAffine(rgba, way, size, flags=how, borderMode=cv2.BORDER_CONSTANT)
     return int(low[0]), int(low[1]), cv2.GaussianBlur(rgba, (0, 0), soft) if soft > 0.45 else rgba
 
 
@@ -126,10 +126,10 @@ def _light(relief: Relief, there: np.ndarray, corner: tuple[int, int]) -> np.nda
     face = np.concatenate([place.points[:27], place.points[17:27] - 0.7 * down, place.points[4:13] + 0.8 * down])
     cv2.fillConvexPoly(allowed, cv2.convexHull(np.round((face - corner) / small).astype(np.int32)), 1.0)
     dark = np.clip(dark * cv2.GaussianBlur(allowed, (0, 0), 0.06 * unit) - 0.02, 0, 0.6)
-    return cv2.resize(np.uint8(255 - 255 * dark), (w, h), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize((255 - 255 * dark).astype(np.uint8), (w, h), interpolation=cv2.INTER_LINEAR)
 
 
-def _outline(cover: np.ndarray) -> np.ndarray:
+def _outline(thing: np.ndarray) -> np.ndarray:
     """The outline (k, 2) of the largest piece in pixels of the photo."""
-    x, y, w, h = cv2.boundingRect(cover)
-    return draw._outline(cover[y : y + h, x : x + w] / np.float32(255), draw._Window(x, y, w, h, 1))
+    x, y, w, h = cv2.boundingRect(thing.astype(np.uint8))
+    return draw._outline(thing[y : y + h, x : x + w], draw._Window(x, y, w, h, 1))

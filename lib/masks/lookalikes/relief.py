@@ -1,98 +1,33 @@
-"""Solid things before a face as a picture of heights: round tubes, slabs and balls, with their normals and colours.
-
-Units are the head's (see `head`): a place in the photo divided by the face's scale, z towards the camera.
-"""
+"""Solid things before a face as a picture of heights: round tubes, plates and balls, with their normals and colours."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from .. import head, light
+from .place import Place, amount_on, floats, lit, over
 
-__all__ = ["Place", "Relief", "floats", "lit", "noise", "over", "srgb"]
+__all__ = ["FLESH", "Relief"]
 
-_PIXELS = 100_000  # more make a thing no better: faces are judged at some 100 pixels
+_PIXELS = 80_000  # more make a thing no better: faces are judged at some 100 pixels
 _FINEST, _COARSEST = 110.0, 44.0
-
-
-def floats(values: object) -> np.ndarray:
-    return np.asarray(values, np.float32)
-
-
-def srgb(*colour: float) -> np.ndarray:
-    """A colour 0–255 as people name it → linear reflectance 0–1."""
-    return np.square(floats(colour) / 255)
-
-
-def noise(shape: tuple[int, ...], cells: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise (h, w), about −1…1, with this many waves down and across."""
-    small = rng.standard_normal((max(2, round(cells[0]) + 2), max(2, round(cells[1]) + 2))).astype(np.float32)
-    return cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-
-
-@dataclass(frozen=True)
-class Place:
-    """The face that something is held before, with its light; box is the photo's edges (x1, y1, x2, y2) in units."""
-
-    fit: head.Fit
-    seen: light.Light
-    box: np.ndarray
-    points: np.ndarray
-    rgb: np.ndarray
-
-    def at(self, points: object) -> np.ndarray:
-        """Points of the head (n, 3) as they lie before the camera (n, 3), in units."""
-        points = np.asarray(points, float).reshape(-1, 3)
-        return np.column_stack([self.fit.project(points) / self.fit.scale, points @ self.fit.rotation[2]])
-
-    @property
-    def skin(self) -> np.ndarray:
-        """Reflectance (3,) of the face's own skin under its own light."""
-        lab = np.clip(self.seen.skin, 0, 255).astype(np.uint8)[None, None]
-        colour = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)[0, 0].astype(np.float32) / 255
-        usual = self.fit.facing(np.array([[0.0, 0.1, 0.9]]))
-        return np.square(colour) / self.seen.tint.astype(np.float32) / max(float(_amount(usual, self.seen)[0]), 1e-3)
-
-    def dyed(self, colour: np.ndarray) -> np.ndarray:
-        """A linear colour (…, 3) as this photo would show it: grey where the photo is grey."""
-        grey = colour @ floats([0.2126, 0.7152, 0.0722])
-        return grey[..., None] + (colour - grey[..., None]) * np.float32(self.seen.colourful)
-
-
-def _amount(normals: np.ndarray, seen: light.Light) -> np.ndarray:
-    toward = 1.15 * seen.toward + np.array([0, -0.25, 0.15]) * seen.ambient  # light mostly comes a little from above
-    return np.maximum(seen.ambient + normals @ toward.astype(np.float32), 0.3 * seen.ambient)
-
-
-def lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarray:
-    """Colours 0–255 of linear reflectance (…, 3) under an amount (…) of this face's light; highlights roll off."""
-    linear = floats(albedo * seen.tint.astype(np.float32)) * floats(amount)[..., None]
-    if float(linear.max()) > 0.7:
-        high = np.maximum(linear - np.float32(0.7), 0)
-        linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * high / (np.float32(0.3) + high)
-    return cv2.sqrt(linear).reshape(linear.shape) * np.float32(255)
-
-
-def over(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Colours 0–255 (h, w, 3) and coverage 0–1 → (h, w, 4) uint8: colours times coverage, and coverage."""
-    return cv2.merge([*(np.uint8(np.clip(c, 0, 255) * cover) for c in cv2.split(floats(colour))), np.uint8(np.clip(cover, 0, 1) * 255)])
+_OVER = 0.08  # how far the picture goes on past the edges of the photo
+FLESH = 1  # the mark of skin, into which light sinks: its shadows are redder
 
 
 class Relief:
     """A picture that things are set into; what is nearer hides what is farther.
 
-    cover 0–1, which (the `mark` that was set as the pixel was drawn), height, normal (h, w, 3), albedo (h, w, 3) linear, gloss, and along, across: where on the thing a pixel
-    lies (units along a tube; −1…1 across it).
+    cover 0–1, which (the `mark` that was set as the pixel was drawn), height, normal (h, w, 3), albedo (h, w, 3)
+    linear, gloss, and along, across: where on the thing a pixel lies (units along a tube; −1…1 across it).
     """
 
     def __init__(self, place: Place, low: Sequence[float], high: Sequence[float]) -> None:
         self.place = place
-        self.low = np.maximum(np.asarray(low, float), place.box[:2])
-        self.high = np.minimum(np.asarray(high, float), place.box[2:])
+        self.low = np.maximum(np.asarray(low, float), place.box[:2] - _OVER)
+        self.high = np.minimum(np.asarray(high, float), place.box[2:] + _OVER)
         size = self.high - self.low
-        if (size * place.fit.scale).min() < 2:
+        if ((size - 2 * _OVER) * place.fit.scale).min() < 2:
             raise ValueError("points: the look-alike would lie outside the photo")
         self.res = float(np.clip(place.fit.scale, _COARSEST, _FINEST))
         self.res = min(self.res, float(np.sqrt(_PIXELS / size.prod())))
@@ -101,6 +36,7 @@ class Relief:
         self.cover, self.gloss = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.height = np.full(shape, -99, np.float32)
         self.normal, self.albedo = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
+        self.least = 0.5  # from which coverage on a pixel counts as the thing
         self.ready: np.ndarray | None = None  # a picture that was drawn and lit already
         self.which, self.mark = np.zeros(shape, np.uint8), 0
         self.along, self.across = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
@@ -126,7 +62,9 @@ class Relief:
             self._segment((a, b), (ra, rb), colour, flat=flat, gloss=gloss, start=done)
             done += float(np.linalg.norm(b - a))
 
-    def _segment(self, ends: tuple, radii: tuple, colour: np.ndarray, *, flat: float, gloss: float, start: float) -> None:
+    def _segment(
+        self, ends: tuple, radii: tuple, colour: np.ndarray, *, flat: float, gloss: float, start: float
+    ) -> None:
         (a, b), (ra, rb) = ends, radii
         here = self.part(np.minimum(a[:2] - ra, b[:2] - rb), np.maximum(a[:2] + ra, b[:2] + rb))
         if here is None:
@@ -143,7 +81,9 @@ class Relief:
         length = float(np.hypot(way[0], way[1])) or 1.0
         side = (qx * -way[1] + qy * way[0]) / np.float32(length)
         at = np.float32(start) + t * np.float32(np.linalg.norm(way))
-        self.set(here, np.clip(0.5 - (far - 1) * r * self.res, 0, 1), z, normal, colour=colour, gloss=gloss, uv=(at, side))
+        self.set(
+            here, np.clip(0.5 - (far - 1) * r * self.res, 0, 1), z, normal, colour=colour, gloss=gloss, uv=(at, side)
+        )
 
     def set(
         self,
@@ -204,7 +144,9 @@ class Relief:
             soft = _blurred(thick, sigma)
             cv2.copyTo(soft[..., :3] / (soft[..., 3:] + 1e-4), (self.cover > 0).view(np.uint8), self.normal)
 
-    def ball(self, centre: object, radii: object, colour: np.ndarray, *, under: float = 9.0, gloss: float = 0.0) -> None:
+    def ball(
+        self, centre: object, radii: object, colour: np.ndarray, *, under: float = 9.0, gloss: float = 0.0
+    ) -> None:
         """An egg standing as the head does: centre and radii (3,) in the head's own axes; nothing below y = under."""
         turn, centre = self.place.fit.rotation.astype(np.float32), np.asarray(centre, float)
         middle = self.place.at(centre)[0]
@@ -243,12 +185,20 @@ class Relief:
         seen = self.place.seen
         nx, ny, nz = cv2.split(self.normal)
         normal = self.normal / np.maximum(np.sqrt(nx * nx + ny * ny + nz * nz), np.float32(1e-6))[..., None]
-        amount = _amount(normal, seen) * (1 - hollows * self._hidden())
+        amount = amount_on(normal, seen) * (1 - hollows * self._hidden())
         if self.gloss.any():
             toward = seen.toward / max(float(np.linalg.norm(seen.toward)), 1e-6) * 0.5 + (-0.1, -0.55, 0.9)
             half = toward + np.array([0, 0, np.linalg.norm(toward)])
             shine = np.clip(normal @ floats(half / np.linalg.norm(half)), 0, 1) ** 40
-        colour = lit(self.albedo, amount, seen)
+        flesh = self.which == FLESH
+        albedo = self.albedo
+        if flesh.any():
+            level = floats(np.clip(amount[flesh] / max(float(np.percentile(amount[flesh][::7], 85)), 1e-4), 0.15, 1.3))
+            albedo = albedo.copy()
+            albedo[flesh] *= (
+                cv2.merge([level**-0.04, level**0.07, level**0.12]).reshape(-1, 3) * seen.colourful + 1 - seen.colourful
+            )
+        colour = lit(albedo, amount, seen)
         if self.gloss.any():
             colour += (self.gloss * shine * 255 * np.sqrt(min(float(seen.ambient), 1.0)))[..., None]
         return over(colour, self.cover)

@@ -3,13 +3,30 @@
 import numpy as np
 
 from . import hands
-from .relief import Place, Relief, floats, noise, srgb
+from .place import Place, floats, noise, srgb
+from .relief import Relief
 
 __all__ = ["cup", "microphone", "phone"]
 
-_CASES = ((18, 18, 20), (28, 30, 36), (60, 62, 66), (205, 206, 208), (235, 235, 236), (180, 40, 50), (40, 70, 120))
+_CASES: tuple[tuple[int, int, int], ...] = (
+    (18, 18, 20),
+    (28, 30, 36),
+    (60, 62, 66),
+    (205, 206, 208),
+    (235, 235, 236),
+    (180, 40, 50),
+    (40, 70, 120),
+)
 _CASES += ((225, 180, 185), (90, 130, 110), (215, 190, 120), (70, 50, 90))
-_MUGS = ((240, 240, 236), (240, 240, 236), (40, 42, 46), (170, 40, 40), (40, 70, 120), (230, 200, 90), (90, 130, 110))
+_MUGS: tuple[tuple[int, int, int], ...] = (
+    (240, 240, 236),
+    (240, 240, 236),
+    (40, 42, 46),
+    (170, 40, 40),
+    (40, 70, 120),
+    (230, 200, 90),
+    (90, 130, 110),
+)
 _MUGS += ((200, 170, 140), (120, 170, 190))
 
 
@@ -65,7 +82,7 @@ def phone(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[st
     out = out * side * (1 if out[0] > 0 else -1)
     along = -along if along[1] > 0 else along
     centre = middle + out * wide * 0.45 - along * high * rng.uniform(-0.1, 0.4)
-    hands.grip(relief, centre, along, out, rng, radius=wide * 0.6, side=side)
+    hands.grip(relief, centre, along, across=out, rng=rng, radius=wide * 0.6, side=side)
     return [relief], {"side": side, "roll": roll, "calls": float(calls)}
 
 
@@ -75,7 +92,11 @@ def _lenses(
     turn = np.linspace(0, 2 * np.pi, 20)[:, None]
     count, r = int(rng.integers(1, 4)), rng.uniform(0.055, 0.10)
     for k in range(count):
-        at = middle - axes[0] * (wide - 0.2 - 0.24 * (k == 2)) - axes[1] * (high - 0.2 - 0.24 * (k == 1) - 0.12 * (k == 2))
+        at = (
+            middle
+            - axes[0] * (wide - 0.2 - 0.24 * (k == 2))
+            - axes[1] * (high - 0.2 - 0.24 * (k == 1) - 0.12 * (k == 2))
+        )
         ring = np.cos(turn) * axes[0] + np.sin(turn) * axes[1]
         relief.plate(at + ring * r * 1.2, axes[2], srgb(70, 70, 74))
         relief.plate(at + ring * r + axes[2] * 0.01, axes[2], srgb(12, 12, 18), gloss=0.4)
@@ -98,13 +119,15 @@ def cup(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[str,
     colour = _colour(place, ((240, 240, 236), (240, 240, 236), (200, 165, 125), (30, 80, 60)) if paper else _MUGS, rng)
     ends = np.array([rim, rim + axis * length * size])
     relief = _relief(place, np.concatenate([ends - 0.8, ends + 0.8]), side)
-    _barrel(relief, ends, (top * size, base * size), colour, gloss=0.02 if paper else 0.25)
+    _barrel(relief, ends, (top * size, base * size), colour=colour, gloss=0.02 if paper else 0.25)
     if paper:
-        _barrel(relief, np.array([rim - axis * 0.12, rim + axis * 0.03]), (top * 0.97 * size, top * 1.05 * size),
-                colour * 0 + float(rng.choice([0.75, 0.02, 0.75])), gloss=0.05)  # fmt: skip
+        lid = np.array([rim - axis * 0.12, rim + axis * 0.03])
+        tone = colour * 0 + float(rng.choice([0.75, 0.02, 0.75]))
+        _barrel(relief, lid, (top * 0.97 * size, top * 1.05 * size), colour=tone, gloss=0.05)
         if rng.random() < 0.5:
             band = rim + axis * length * size * np.array([[0.3], [0.75]])
-            _barrel(relief, band, tuple(size * (top + (base - top) * s) * 1.015 for s in (0.3, 0.75)), srgb(150, 108, 70), gloss=0)
+            upper, lower = (size * (top + (base - top) * s) * 1.015 for s in (0.3, 0.75))
+            _barrel(relief, band, (upper, lower), colour=srgb(150, 108, 70), gloss=0)
     elif rng.random() < 0.7:
         _handle(relief, ends, side=-side if rng.random() < 0.7 else side, radius=top * size, colour=colour)
     if rng.random() < 0.4:
@@ -113,11 +136,19 @@ def cup(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[str,
     flat = flat / max(float(np.linalg.norm(flat)), 1e-6)
     out = flat * side * (1 if flat[0] > 0 else -1)
     centre = rim + axis * length * 0.5 * size + np.array([0, 0, 1.0]) * (top + base) / 2 * size * np.cos(t)
-    hands.grip(relief, centre + out * 0.15, -axis * (1, 1, 0.3), out, rng, radius=(top + base) / 2 * size * 0.8, side=side)
+    hands.grip(
+        relief,
+        centre + out * 0.15,
+        -axis * (1, 1, 0.3),
+        across=out,
+        rng=rng,
+        radius=(top + base) / 2 * size * 0.8,
+        side=side,
+    )
     return [relief], {"side": side, "tip": tip, "paper": float(paper)}
 
 
-def _barrel(relief: Relief, ends: np.ndarray, radii: tuple[float, float], colour: np.ndarray, *, gloss: float) -> None:
+def _barrel(relief: Relief, ends: np.ndarray, radii: tuple[float, float], *, colour: np.ndarray, gloss: float) -> None:
     """A straight round body between two discs, its base's disc seen where it looks at the camera."""
     axis = (ends[1] - ends[0]) / max(float(np.linalg.norm(ends[1] - ends[0])), 1e-6)
     one = np.cross(axis, (0.0, 0.0, 1.0))
@@ -166,7 +197,9 @@ def microphone(place: Place, rng: np.random.Generator) -> tuple[list[Relief], di
     bright = place.dyed(srgb(*rng.choice([(28, 28, 30), (90, 92, 96), (150, 152, 156), (180, 40, 40), (40, 70, 150)])))
     ball = [head - way * 0.08, head + way * (0.25 if foam else 0.12)]
     relief.mark = 3
-    relief.tube(ball, np.array([r, r * 0.96]), bright if not foam or rng.random() < 0.4 else dark, gloss=0.0 if foam else 0.12)
+    relief.tube(
+        ball, np.array([r, r * 0.96]), bright if not foam or rng.random() < 0.4 else dark, gloss=0.0 if foam else 0.12
+    )
     here = (relief.which == 3).astype(np.float32)
     if foam:
         relief.bump(noise(here.shape, (relief.h / relief.res * 22, relief.w / relief.res * 22), rng) * here, 0.03)
@@ -174,12 +207,14 @@ def microphone(place: Place, rng: np.random.Generator) -> tuple[list[Relief], di
         mesh = np.sin(relief.x * 95) * np.sin(relief.y * 95)
         relief.albedo *= 1 - 0.35 * (here * (mesh > 0.15))[..., None]
         relief.mark = 0
-        relief.tube([head + way * r * 0.55, head + way * r * 0.85], np.array([0.30, 0.28]) * size, dark + 0.03, gloss=0.3)
+        relief.tube(
+            [head + way * r * 0.55, head + way * r * 0.85], np.array([0.30, 0.28]) * size, dark + 0.03, gloss=0.3
+        )
     relief.mark = 0
     if rng.random() < 0.8:
         out = np.cross(way, (0, 0, 1.0))
         out = out / np.linalg.norm(out)
         out = out * side * (1 if out[0] > 0 else -1)
         centre = head + way * rng.uniform(1.1, 1.5) * size + (0, 0, 0.2)
-        hands.grip(relief, centre + out * 0.12, -way, out, rng, radius=0.2 * size, side=side)
+        hands.grip(relief, centre + out * 0.12, -way, across=out, rng=rng, radius=0.2 * size, side=side)
     return [relief], {"side": side, "size": size, "foam": float(foam)}

@@ -4,13 +4,19 @@ import cv2
 import numpy as np
 
 from .. import head
-from .relief import Place, Relief, floats, over, srgb
+from .place import Place, floats, over, srgb
+from .relief import Relief
 
 __all__ = ["glasses", "strap"]
 
 # Half-width and half-height of a lens, exponent of its rim (2 is an ellipse), radius of the rim.
-_FRAMES = ((0.30, 0.27, 2.0, 0.02), (0.36, 0.24, 3.5, 0.03), (0.34, 0.22, 3.0, 0.016), (0.40, 0.30, 2.6, 0.03))
-_FRAMES += ((0.41, 0.33, 2.8, 0.035), (0.36, 0.26, 2.4, 0.045))
+_FRAMES: tuple[tuple[float, ...], ...] = (
+    (0.35, 0.32, 2.0, 0.02),
+    (0.41, 0.27, 3.5, 0.028),
+    (0.40, 0.25, 3.0, 0.016),
+    (0.45, 0.33, 2.6, 0.03),
+)
+_FRAMES += ((0.46, 0.37, 2.8, 0.035), (0.41, 0.30, 2.4, 0.042))
 _RIMS = ((20, 20, 22), (20, 20, 22), (88, 60, 40), (150, 140, 120), (190, 190, 194), (130, 30, 40), (40, 60, 110))
 _HELMETS = ((235, 235, 232), (245, 200, 40), (200, 40, 40), (30, 30, 34), (40, 80, 160), (230, 110, 30), (70, 90, 70))
 
@@ -29,14 +35,22 @@ def glasses(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[
         side = np.sign(kept[:, 0].mean()) if len(kept) < 20 else 0
         seen = place.fit.facing(np.array([[side * 1.0, 0, 0.15]]))[0, 2] > 0 or side == 0
         if seen:
-            relief.tube(line, np.full(len(line), radius), colour, gloss=0.35)
+            relief.tube(line, np.full(len(line), radius), colour, gloss=0.15)
     glass = relief.filled([lines[0], lines[1]]) * np.clip(1 - relief.cover, 0, 1)
     picture = relief.rgba(hollows=0)
-    tint = place.dyed(srgb(*rng.choice([(16, 16, 18), (40, 26, 18), (20, 34, 30), (60, 40, 90)]))) if dark else floats([1, 1, 1])
+    tint = (
+        place.dyed(srgb(*rng.choice([(16, 16, 18), (40, 26, 18), (20, 34, 30), (60, 40, 90)])))
+        if dark
+        else floats([1, 1, 1])
+    )
     strength = float(rng.uniform(0.75, 0.98)) if dark else 0.05
     t = (relief.y - relief.low[1]) / (relief.high[1] - relief.low[1])
-    sky = float(rng.uniform(0, 0.3 if dark else 0.12)) * np.clip(1 - 2 * t + 0.3 * np.sin(3 * relief.x + rng.uniform(0, 6)), 0, 1)
-    shown = 255 * np.sqrt(np.minimum((tint * place.seen.ambient * 0.5)[None, None] + sky[..., None] ** 2 * place.seen.ambient, 1))
+    sky = float(rng.uniform(0, 0.3 if dark else 0.12)) * np.clip(
+        1 - 2 * t + 0.3 * np.sin(3 * relief.x + rng.uniform(0, 6)), 0, 1
+    )
+    shown = 255 * np.sqrt(
+        np.minimum((tint * place.seen.ambient * 0.5)[None, None] + sky[..., None] ** 2 * place.seen.ambient, 1)
+    )
     share = glass * np.clip(strength + sky, 0, 1)
     relief.ready = cv2.add(picture, over(shown, share))
     return [relief], {"dark": float(dark), "size": size, "drop": drop}
@@ -63,8 +77,10 @@ def strap(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[st
     low, wide = float(rng.uniform(1.72, 1.98)), float(rng.uniform(0.045, 0.085))
     cup, helmet = bool(rng.random() < 0.3), bool(rng.random() < 0.75)
     lines = _straps(low)
-    low_corner, high_corner = place.at([(0, -2.1, 0)])[0, :2] - 1.6, place.at([(0, 2.2, 0.8)])[0, :2] + 1.6
-    relief = Relief(place, low_corner, np.maximum(high_corner, low_corner + 1))
+    about = np.concatenate([place.at(line) for line in lines])
+    room = place.at([(x, y, 0.2) for x in (-1.7, 1.7) for y in (-2.1, 0)]) if helmet else about
+    about = np.concatenate([about, room])[:, :2]
+    relief = Relief(place, about.min(0) - 0.35, about.max(0) + 0.35)
     colour = place.dyed(srgb(*rng.choice([(18, 18, 20), (18, 18, 20), (60, 62, 66), (150, 150, 150), (40, 60, 40)])))
     for line in lines:
         normals = line * (1, 0, 0.55)
@@ -102,14 +118,13 @@ def _helmet(relief: Relief, rng: np.random.Generator) -> None:
     colour = place.dyed(srgb(*_HELMETS[rng.integers(len(_HELMETS))]))
     brim, vents = float(rng.uniform(-0.75, -0.5)), bool(rng.random() < 0.4)
     relief.mark = 5
-    relief.ball((0, -0.35, 0.25), (1.45, 1.45, 1.62), colour, under=brim, gloss=0.3)
+    relief.ball((0, -0.35, 0.2), (1.5, 1.62, 1.66), colour, under=brim, gloss=0.3)
     here = (relief.which == 5).astype(np.float32)
     if vents:  # `across` runs over the egg from side to side
         slots = (np.abs((relief.across * 3.2) % 1 - 0.5) < 0.16) & (np.abs(relief.along + 0.65) < 0.2)
         relief.albedo *= 1 - 0.85 * (here * slots)[..., None]
     relief.mark = 0
     x = np.linspace(-1.2, 1.2, 15)
-    line = np.column_stack([x, np.full(15, brim), 0.25 + 1.58 * np.sqrt(np.maximum(1 - (x / 1.43) ** 2, 0))])
+    line = np.column_stack([x, np.full(15, brim), 0.2 + 1.64 * np.sqrt(np.maximum(1 - (x / 1.48) ** 2, 0))])
     line[:, 2] += rng.choice([0.0, 0.25]) * np.maximum(1 - (x / 1.1) ** 2, 0)  # a peak
     relief.tube(place.at(line), np.full(15, 0.06), colour * 0.6, gloss=0.1)
-    relief.albedo = cv2.max(relief.albedo, floats(0.004))
