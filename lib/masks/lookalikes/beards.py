@@ -21,6 +21,7 @@ _CUTS = {  # how far out (u) it reaches, length of strands, how dense, how far b
     "short": ((0.9, 1.0), (0.07, 0.13), (0.85, 1.0), (0.05, 0.15), 2.0),
     "full": ((0.95, 1.0), (0.16, 0.28), (1.0, 1.0), (0.15, 0.4), 3.0),
     "long": ((0.9, 1.0), (0.28, 0.5), (1.0, 1.0), (0.5, 1.3), 1.2),
+    "moustache": ((0.26, 0.36), (0.08, 0.18), (0.9, 1.0), (-0.82, -0.72), 0.8),
     "goatee": ((0.30, 0.40), (0.10, 0.2), (0.9, 1.0), (0.05, 0.3), 1.3),
 }
 _ROWS, _COLUMNS = 13, 25
@@ -41,8 +42,10 @@ def beard(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[st
     amount, seen = _shade(place, grid), place.seen
     base = lit(np.broadcast_to(colour * 0.55, (_ROWS, _COLUMNS, 3)), amount, seen)
     ground = _spread(relief, places, base)
-    roots = _roots(thick, relief, places, count=int(np.clip(thick.sum() / 14, 60, 2600)), rng=rng)
-    ink, cover = _strands(relief, place, grid, roots, colour, amount=amount, long=long, ground=ground, rng=rng)
+    roots = _roots(thick, relief, places, count=int(np.clip(thick.sum() / 9, 80, 3200)), rng=rng)
+    ink, cover = _strands(
+        relief, place, grid, roots=roots, colour=colour, amount=amount, long=long, ground=ground, rng=rng
+    )
     under = thick * (0.55 if cut == "stubble" else 0.9)
     cover = np.maximum(cover, under)
     cover *= 1 - _lips(relief, place, hang=long)
@@ -68,19 +71,22 @@ def _grid(below: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _colour(place: Place, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    if rng.random() < 0.55:  # as the brows are
-        brows = place.points[17:27]
-        h, w = place.rgb.shape[:2]
-        at = np.clip(brows + (0, 0.03 * place.fit.scale), 0, (w - 1, h - 1)).astype(int)
-        seen = np.percentile(np.square(place.rgb[at[:, 1], at[:, 0]].astype(np.float32) / 255), 25, axis=0)
-        own = seen / max(place.seen.ambient + float(place.seen.toward[2]) * 0.7, 1e-3)
-        grey = float(own.mean())  # brows may lie under a cap or paint: hair is grey to brown
-        return floats(
-            np.clip(own, grey * np.array([1.0, 0.7, 0.35]), grey * np.array([1.7, 1.0, 0.95])).clip(0.006, 0.35)
-        ), "own"
+    own = _brows(place)
+    if rng.random() < 0.55 and own.mean() < 0.55 * place.skin.mean():  # brows that can be told from skin
+        return own, "own"
     name = str(rng.choice(list(_COLOURS)))
     colour = np.clip(np.array(_COLOURS[name], float) * rng.uniform(0.85, 1.2), 8, 235)
     return place.dyed(srgb(*colour)), name
+
+
+def _brows(place: Place) -> np.ndarray:
+    """The linear colour of the brows, held between grey and brown: they may lie under a cap or paint."""
+    h, w = place.rgb.shape[:2]
+    at = np.clip(place.points[17:27] + (0, 0.03 * place.fit.scale), 0, (w - 1, h - 1)).astype(int)
+    seen = np.percentile(np.square(place.rgb[at[:, 1], at[:, 0]].astype(np.float32) / 255), 25, axis=0)
+    own = seen / max(place.seen.ambient + float(place.seen.toward[2]) * 0.7, 1e-3)
+    grey = float(own.mean())
+    return floats(np.clip(own, grey * np.array([1.0, 0.7, 0.35]), grey * np.array([1.7, 1.0, 0.95])).clip(0.006, 0.35))
 
 
 def _shade(place: Place, grid: np.ndarray) -> np.ndarray:
@@ -140,22 +146,8 @@ def _between(grid: np.ndarray, at: np.ndarray) -> np.ndarray:
     return cv2.remap(floats(grid), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
 
 
-def _strands(
-    relief: Relief,
-    place: Place,
-    grid: np.ndarray,
-    roots: np.ndarray,
-    colour: np.ndarray,
-    *,
-    amount: np.ndarray,
-    long: float,
-    ground: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The strands in ink (h, w, 3) and their coverage (h, w): five tones, from below upwards."""
-    ink, cover = np.clip(ground, 0, 255).astype(np.uint8), np.zeros((relief.h, relief.w), np.uint8)
-    if not len(roots):
-        return ink.astype(np.float32), cover.astype(np.float32)
+def _combed(place: Place, grid: np.ndarray, roots: np.ndarray, *, long: float, rng: np.random.Generator) -> np.ndarray:
+    """How strands lie (n, 4, 2) in units: down the cheeks, outwards on the lip, in tufts."""
     start, n = _between(grid, roots), len(roots)
     lip = (np.abs(start[:, 0]) < 0.5) & (start[:, 1] < 1.06)
     way = np.column_stack([-0.25 * start[:, 0], np.ones(n), np.full(n, 0.12)])
@@ -167,11 +159,29 @@ def _strands(
     turned = way @ place.fit.rotation.T
     line = turned[:, None, :2] * (t * 1.0)[None, :, None] * length[:, None, None]
     line = line + bend[:, None] * (t**2)[None, :, None] * length[:, None, None]
-    xy = _between(place.at(grid.reshape(-1, 3)).reshape(grid.shape), roots)[:, None, :2] + line
-    pixels = relief.pixels(xy)
+    return _between(place.at(grid.reshape(-1, 3)).reshape(grid.shape), roots)[:, None, :2] + line
+
+
+def _strands(
+    relief: Relief,
+    place: Place,
+    grid: np.ndarray,
+    *,
+    roots: np.ndarray,
+    colour: np.ndarray,
+    amount: np.ndarray,
+    long: float,
+    ground: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The strands in ink (h, w, 3) and their coverage (h, w): five tones, from below upwards."""
+    ink, cover = np.clip(ground, 0, 255).astype(np.uint8), np.zeros((relief.h, relief.w), np.uint8)
+    if not len(roots):
+        return ink.astype(np.float32), cover.astype(np.float32)
+    pixels = relief.pixels(_combed(place, grid, roots, long=long, rng=rng))
     light = _between(amount[..., None], roots)[:, None]
-    order = rng.permutation(n)
-    for part, tone in zip(np.array_split(order, 6), (0.35, 0.6, 0.9, 1.2, 1.6, 2.3), strict=True):
+    order = rng.permutation(len(roots))
+    for part, tone in zip(np.array_split(order, 6), (0.4, 0.62, 0.85, 1.1, 1.35, 1.8), strict=True):
         if len(part):
             shade = lit(colour[None] * tone + 0.004, floats([light[part].mean()]), place.seen)[0]
             thin = max(1, round(0.011 * relief.res))

@@ -16,7 +16,7 @@ def _neck(place: Place) -> tuple[np.ndarray, np.ndarray]:
 
 def _edge(place: Place, rng: np.random.Generator) -> float:
     """How far up it comes, as y of the head: from between nose and mouth (0.98) to below the chin."""
-    return float(rng.uniform(0.98, 1.3) if rng.random() < 0.5 else rng.uniform(1.3, 1.85))
+    return float(rng.uniform(0.98, 1.3) if rng.random() < 0.4 else rng.uniform(1.3, 1.85))
 
 
 def scarf(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[str, float]]:
@@ -128,31 +128,31 @@ def _ring(
     edge = first - rng.uniform(0.1, 0.35) * (1 - round_) + 0.035 * wave
     hem = low + (0.9 if jacket else 0.45) * round_ + 0.1 * noise(x.shape, (2, 7), rng)
     inside = np.minimum(np.minimum(y - edge, hem - y), (1 - np.abs(q)) * wide)
-    size = relief.h / relief.res, relief.w / relief.res
-    angle = np.arcsin(np.clip(q, -1, 1))
     roll = 0.0 if jacket else float(rng.choice([0.0, rng.uniform(0.35, 0.6)]))  # the part that is turned down
-    thick = 0.10 * np.exp(-(((y - edge) / 0.07) ** 2)) + (
-        0.10 / (1 + np.exp(np.clip((y - edge - roll) * 40, -40, 40))) if roll else 0
-    )
+    thick = 0.10 * np.exp(-(((y - edge) / 0.07) ** 2))
+    if roll:
+        thick += 0.10 / (1 + np.exp(np.clip((y - edge - roll) * 40, -40, 40)))
     normal = np.dstack([q, np.full_like(q, 0.05), np.maximum(round_, 0.05)]).astype(np.float32)
     cover = np.clip(inside * relief.res + 0.5, 0, 1)
     every = slice(0, relief.h), slice(0, relief.w)
     relief.set(every, cover, floats(round_ + thick), normal, colour=colour)
     relief.bump(floats(thick), 1.3)
-    folds = noise(x.shape, (size[0] * 3.2, size[1] * 0.9), rng) + 0.5 * noise(
-        x.shape, (size[0] * 1.5, size[1] * 2.5), rng
-    )
-    relief.bump(folds * (0.6 if roll else 1), rng.uniform(0.02, 0.07))
-    relief.albedo *= np.clip(1 + 0.08 * folds, 0.6, 1.3)[..., None]
+    _creased(relief, 0.6 if roll else 1.0, rng)
     if jacket:
         _zip(relief, x, y, rng=rng)
-    elif rng.random() < 0.75:
-        pitch = rng.uniform(38, 75)
-        ribs = np.sin(angle * pitch)
-        relief.albedo *= (0.86 + 0.14 * ribs)[..., None]
-        relief.albedo *= (0.95 + 0.06 * np.sin(y * 110))[..., None]
+    elif rng.random() < 0.75:  # knit in ribs
+        ribs = np.sin(np.arcsin(np.clip(q, -1, 1)) * rng.uniform(38, 75))
+        relief.albedo *= ((0.86 + 0.14 * ribs) * (0.95 + 0.06 * np.sin(y * 110)))[..., None]
     if roll:
         relief.albedo *= (1 - 0.4 * np.exp(-(((y - edge - roll - 0.03) / 0.03) ** 2)))[..., None]
+
+
+def _creased(relief: Relief, strength: float, rng: np.random.Generator) -> None:
+    """Folds that run across, and a few that run down."""
+    shape, high, wide = (relief.h, relief.w), relief.h / relief.res, relief.w / relief.res
+    folds = noise(shape, (high * 3.2, wide * 0.9), rng) + 0.5 * noise(shape, (high * 1.5, wide * 2.5), rng)
+    relief.bump(folds, strength * rng.uniform(0.02, 0.07))
+    relief.albedo *= np.clip(1 + 0.08 * folds, 0.6, 1.3)[..., None]
 
 
 def _zip(relief: Relief, x: np.ndarray, y: np.ndarray, *, rng: np.random.Generator) -> None:

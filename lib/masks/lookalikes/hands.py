@@ -135,12 +135,8 @@ def grip(
     back = np.array(knuckles) + across * 0.12
     wrist = back.mean(0) + across * 0.75 * size + (0, 0.45 * size, -0.2)
     for knuckle in back:
-        relief.tube(
-            [knuckle, (knuckle + wrist) / 2 + (0, -0.05, 0.05), wrist],
-            np.array([0.17, 0.24, 0.28]) * size,
-            skin,
-            flat=0.6,
-        )
+        line = [knuckle, (knuckle + wrist) / 2 + (0, -0.05, 0.05), wrist]
+        relief.tube(line, np.array([0.17, 0.24, 0.28]) * size, skin, flat=0.6)
     relief.soften(0.02)
     details(relief, drawn, skin, rng=rng)
     arm(relief, wrist, wrist - back.mean(0), skin=skin, rng=rng, size=size, side=side)

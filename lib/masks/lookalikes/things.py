@@ -121,13 +121,7 @@ def cup(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[str,
     relief = _relief(place, np.concatenate([ends - 0.8, ends + 0.8]), side)
     _barrel(relief, ends, (top * size, base * size), colour=colour, gloss=0.02 if paper else 0.25)
     if paper:
-        lid = np.array([rim - axis * 0.12, rim + axis * 0.03])
-        tone = colour * 0 + float(rng.choice([0.75, 0.02, 0.75]))
-        _barrel(relief, lid, (top * 0.97 * size, top * 1.05 * size), colour=tone, gloss=0.05)
-        if rng.random() < 0.5:
-            band = rim + axis * length * size * np.array([[0.3], [0.75]])
-            upper, lower = (size * (top + (base - top) * s) * 1.015 for s in (0.3, 0.75))
-            _barrel(relief, band, (upper, lower), colour=srgb(150, 108, 70), gloss=0)
+        _lid(relief, ends, (top * size, base * size), rng=rng)
     elif rng.random() < 0.7:
         _handle(relief, ends, side=-side if rng.random() < 0.7 else side, radius=top * size, colour=colour)
     if rng.random() < 0.4:
@@ -146,6 +140,16 @@ def cup(place: Place, rng: np.random.Generator) -> tuple[list[Relief], dict[str,
         side=side,
     )
     return [relief], {"side": side, "tip": tip, "paper": float(paper)}
+
+
+def _lid(relief: Relief, ends: np.ndarray, radii: tuple[float, float], *, rng: np.random.Generator) -> None:
+    """A paper cup's lid, and often the cardboard round its middle."""
+    way, tone = ends[1] - ends[0], float(rng.choice([0.75, 0.02, 0.75]))
+    lid = ends[0] + way / np.linalg.norm(way) * np.array([[-0.12], [0.03]])
+    _barrel(relief, lid, (radii[0] * 0.97, radii[0] * 1.05), colour=np.full(3, tone), gloss=0.05)
+    if rng.random() < 0.5:
+        upper, lower = (1.015 * (radii[0] + (radii[1] - radii[0]) * s) for s in (0.3, 0.75))
+        _barrel(relief, ends[0] + way * np.array([[0.3], [0.75]]), (upper, lower), colour=srgb(150, 108, 70), gloss=0)
 
 
 def _barrel(relief: Relief, ends: np.ndarray, radii: tuple[float, float], *, colour: np.ndarray, gloss: float) -> None:
