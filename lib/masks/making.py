@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import batch, images, manifest, workspace
 from .draw import Masked, put_on
-from .lookalikes import LOOKALIKES, cover_with
+from .lookalikes import LOOKALIKES, Outside, cover_with
 from .shapes import WEARS
 from .styles import STYLES
 
@@ -125,7 +125,7 @@ class _Job:
             kinds, shares = list(self.lookalikes), np.array(list(self.lookalikes.values()))
             drawn = rng.choice(len(kinds) + 1, p=[*shares, max(0.0, 1 - shares.sum())])
             if drawn < len(kinds):
-                return cover_with(rgb, points, kind=kinds[drawn], rng=rng)
+                return _covered(rgb, points, kinds[drawn:] + kinds[:drawn], rng=rng)
         style, wear = _drawn(self.styles, self.wears, rng)
         return put_on(rgb, points, style=style, wear=wear, rng=rng)
 
@@ -209,6 +209,16 @@ def _finished(book: manifest.Manifest) -> dict[str, list[dict[str, Any]]]:
     for parent, parameters in derived.loc[derived["how"] == HOW, ["parent", "parameters"]].itertuples(index=False):
         done.setdefault(parent, []).append(json.loads(parameters))
     return done
+
+
+def _covered(rgb: np.ndarray, points: np.ndarray, kinds: list[str], *, rng: np.random.Generator) -> Masked:
+    """The first of these look-alikes that has room: where a chin is cut off no collar can be seen."""
+    for kind in kinds:
+        try:
+            return cover_with(rgb, points, kind=kind, rng=rng)
+        except Outside:
+            continue
+    raise batch.Skip(f"no room in the photo for {' or '.join(kinds)}")
 
 
 def _drawn(styles: tuple[str, ...], wears: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:

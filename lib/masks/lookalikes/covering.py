@@ -9,10 +9,10 @@ import numpy as np
 from ...classes import NAMES
 from .. import draw, head, light
 from . import beards, garments, hands, things, worn
-from .place import Place, floats
+from .place import Outside, Place, floats
 from .relief import Relief
 
-__all__ = ["LOOKALIKES", "cover_with"]
+__all__ = ["LOOKALIKES", "Outside", "cover_with"]
 
 _Drawn = tuple[list[Relief], dict[str, Any]]
 _DRAW: dict[str, tuple[Callable[[Place, np.random.Generator], _Drawn], float]] = {
@@ -38,7 +38,7 @@ def cover_with(
 
     kind: a name of `LOOKALIKES`; rng: a generator or a seed, same seed, same bytes. The result's label is without_mask,
     its style the kind, its wear empty; its mask knows `FABRIC` (the thing), `SHADOW` and 0. Raises ValueError for an
-    unknown kind, for points that are not finite, and where the thing would lie outside the photo.
+    unknown kind and for points that are not finite; Outside, which is one too, where it would lie outside the photo.
     """
     if kind not in LOOKALIKES:
         raise ValueError(f"kind: unknown {kind!r}; known are {', '.join(LOOKALIKES)}")
@@ -55,7 +55,7 @@ def cover_with(
     for relief in layers:
         _lay(out, mask, relief, soft=soft, grain=grain, rng=rng)
     if not (mask == draw.FABRIC).any():
-        raise ValueError("points: the look-alike would lie outside the photo")
+        raise Outside
     parameters = {k: v if isinstance(v, str) else round(float(v), 4) for k, v in told.items()} | {
         "blur": round(soft, 3),
         "grain": round(grain, 3),

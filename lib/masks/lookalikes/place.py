@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import head, light
 
-__all__ = ["Place", "amount_on", "cloth", "floats", "lit", "noise", "over", "srgb"]
+__all__ = ["Outside", "Place", "amount_on", "cloth", "floats", "lit", "noise", "over", "srgb"]
 
 _CLOTHES = [(38, 38, 42), (70, 80, 110), (150, 150, 152), (225, 225, 222), (120, 40, 44), (64, 78, 60), (190, 175, 150)]
 _CLOTHES += [(40, 55, 95), (90, 70, 60), (175, 95, 105), (60, 110, 140), (25, 25, 28)]
@@ -45,6 +45,13 @@ def noise(shape: tuple[int, ...], cells: tuple[float, float], rng: np.random.Gen
     """Smooth noise (h, w), about −1…1, with this many waves down and across."""
     small = rng.standard_normal((max(2, round(cells[0]) + 2), max(2, round(cells[1]) + 2))).astype(np.float32)
     return cv2.resize(small, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+
+
+class Outside(ValueError):
+    """What should be drawn would lie outside the photo."""
+
+    def __init__(self) -> None:
+        super().__init__("points: the look-alike would lie outside the photo")
 
 
 @dataclass(frozen=True)

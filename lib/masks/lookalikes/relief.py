@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .place import Place, amount_on, floats, lit, over
+from .place import Outside, Place, amount_on, floats, lit, over
 
 __all__ = ["FLESH", "Relief"]
 
@@ -28,7 +28,7 @@ class Relief:
         self.high = np.minimum(np.asarray(high, float), place.box[2:] + _OVER)
         size = self.high - self.low
         if ((size - 2 * _OVER) * place.fit.scale).min() < 2:
-            raise ValueError("points: the look-alike would lie outside the photo")
+            raise Outside
         self.res = float(np.clip(place.fit.scale, _COARSEST, _FINEST))
         self.res = min(self.res, float(np.sqrt(_PIXELS / size.prod())))
         self.w, self.h = (max(2, int(np.ceil(side * self.res))) for side in size)
