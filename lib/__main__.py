@@ -325,24 +325,29 @@ def _photos(source: str) -> tuple[list[Path], Path]:
 @click.option("--style", "styles", multiple=True, help="Only this style, or a transparent PNG (several times).")
 @click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
 @click.option("--scarf-as", default="without_mask", show_default=True, help="The class of scarves over mouth and nose.")
+@click.option("--look-alikes", "lookalikes", default=0.0, show_default=True,
+              help="Share of pictures with a hand, a beard, a cup … in place of a mask.")  # fmt: skip
+@click.option("--workers", default=1, show_default=True, help="Processes that draw at the same time.")
 @click.option("--seed", default=0, show_default=True)
-def mask(
-    photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], scarf_as: str, seed: int
-) -> None:
+def mask(photos: str, out: str, workers: int, **options: Any) -> None:
     """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
 
     The photos stay as they are; a run that was ended goes on where it was.
     """
+    from concurrent.futures import ProcessPoolExecutor
+    from contextlib import nullcontext
+
     from tqdm import tqdm
 
     from . import faces, labels, landmarks, masks
     from .workspace import Workspace
 
-    made, skipped = masks.generate(
-        _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
-        refuse=landmarks.implausible, write_labels=labels.write_voc, per_face=per_face, styles=styles or None,
-        wears=wears or None, scarf_as=scarf_as, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
-    )  # fmt: skip
+    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        made, skipped = masks.generate(
+            _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
+            refuse=landmarks.implausible, write_labels=labels.write_voc, executor=pool,
+            progress=tqdm if sys.stderr.isatty() else None, **options,
+        )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
     click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import supervision as sv
 from PIL import Image
@@ -222,6 +223,22 @@ def test_an_empty_folder_and_one_photo_are_told_apart(run: Command, tmp_path: Pa
     photo = images.write(tmp_path / "photos/a.png", coloured())
     code, said, _ = run("label", photo)
     assert code == 0 and said.startswith("1 faces of 1 photos") and photo.with_suffix(".xml").is_file()
+
+
+def test_mask_takes_a_share_of_look_alikes(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def generate(photos: object, **options: object) -> tuple[pd.DataFrame, list[object]]:
+        asked.append(options["lookalikes"])
+        return pd.DataFrame({"image": []}), []
+
+    monkeypatch.setattr("lib.masks.generate", generate)
+    for door in ("lib.faces.finder", "lib.landmarks.finder"):
+        monkeypatch.setattr(door, lambda: None)
+    photo = images.write(tmp_path / "a.png", coloured())
+    for share in ((), ("--look-alikes", "0.2")):
+        assert run("mask", photo, "--out", tmp_path / "out", *share)[0] == 0
+    assert asked == [0.0, 0.2]
 
 
 def test_a_full_disk_under_the_manifest_is_a_sentence(

@@ -7,7 +7,14 @@ import numpy as np
 
 from . import head, jpeg, light, shapes
 
-__all__ = ["Scene", "Window", "covered", "outline", "skin", "straps", "texels", "warped"]
+__all__ = ["Outside", "Scene", "Window", "covered", "outline", "skin", "straps", "texels", "warped"]
+
+
+class Outside(ValueError):
+    """What should be drawn would lie outside the photo."""
+
+    def __init__(self, what: str = "the mask") -> None:
+        super().__init__(f"points: {what} would lie outside the photo")
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Window:
         low = np.clip(np.floor(xy.min(0) - margin), start, end).astype(int)
         high = np.clip(np.ceil(xy.max(0) + margin), start, end).astype(int)
         if (high - low).min() < 2:
-            raise ValueError("points: the mask would lie outside the photo")
+            raise Outside
         return cls(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
 
 
