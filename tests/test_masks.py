@@ -261,7 +261,18 @@ def test_a_job_can_be_sent_to_another_process(tmp_path):
     from lib.masks import making
 
     job = making._Job(
-        tmp_path, tmp_path / "m", Finder(BOX), locate, None, write_labels, 1, ("n95",), ("nose_out",), 0, {}
+        tmp_path,
+        tmp_path / "m",
+        Finder(BOX),
+        locate,
+        None,
+        write_labels,
+        1,
+        ("n95",),
+        ("nose_out",),
+        0,
+        "without_mask",
+        {},
     )
     assert pickle.loads(pickle.dumps(batch._Attempt(job))).function.styles == ("n95",)
 

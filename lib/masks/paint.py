@@ -8,7 +8,7 @@ import numpy as np
 from . import fabrics, jpeg, light
 from .scene import Scene, straps, warped
 
-__all__ = ["FABRIC", "SHADOW", "STRAP", "grain", "laid", "lit", "shadow"]
+__all__ = ["FABRIC", "SHADOW", "STRAP", "grain", "laid", "layer", "lit", "shadow"]
 
 FABRIC, STRAP, SHADOW = 255, 160, 80  # values of the pixel mask; 0: the photo's own pixel, unchanged
 _LEAST = 1  # of 255: no more coverage than this is none
@@ -47,9 +47,10 @@ def lit(scene: Scene, fabric: fabrics.Fabric) -> np.ndarray:
         amount = amount + np.float32(fabric.gloss * seen.ambient) * np.exp(-12 * beside)
     amount = np.maximum(amount, 0.25 * seen.ambient)
     colours = _shone(fabric.rgb, amount, seen)
-    texel = w / max(float(np.linalg.norm(np.diff(scene.places, axis=1), axis=2).sum(1).max()), 1.0)
-    soft = scene.soft * texel
-    return cv2.GaussianBlur(colours, (0, 0), soft) if soft > 0.3 else colours
+    # texels a pixel, along and down: a sheet folded small has many rows to one of the photo's
+    wide, tall = (float(np.linalg.norm(np.diff(scene.places, axis=k), axis=2).sum(k).max()) for k in (1, 0))
+    soft = scene.soft * w / max(wide, 1.0), scene.soft * h / max(tall, 1.0)
+    return cv2.GaussianBlur(colours, (0, 0), soft[0], sigmaY=soft[1]) if max(soft) > 0.3 else colours
 
 
 def _stretched(grid: np.ndarray, wh: tuple[int, int]) -> np.ndarray:
@@ -97,11 +98,16 @@ def laid(
     both = rope.copy()
     both[place] = cv2.max(rope[place], sheet)
     left = shadow(scene, both, points)
+    painted = sheet
+    if fabric.alpha is not None:  # through a window the face is seen, and light falls in
+        alpha = layer(scene, fabric.alpha)
+        painted = cv2.multiply(sheet, alpha, scale=1 / 255)
+        left[place] = cv2.max(left[place], cv2.multiply(sheet, 255 - alpha, scale=0.85 / 255))
     out = cv2.multiply(scene.part, cv2.merge([cv2.multiply(left, 255 - rope, scale=1 / 255)] * 3), scale=1 / 255)
     tone = _shone(_floats([[fabric.strap]]) / 255, _floats([[scene.seen.ambient * 1.05]]), scene.seen)[0, 0]
     out = cv2.add(out, cv2.merge([cv2.convertScaleAbs(rope, alpha=level / 255) for level in tone.tolist()]))
     colours = cv2.add(warped(scene, lit(scene, fabric)), noise, dtype=cv2.CV_8U)
-    share = sheet.astype(np.float32) * np.float32(1 / 255)
+    share = painted.astype(np.float32) * np.float32(1 / 255)
     out[place] = cv2.blendLinear(colours, np.ascontiguousarray(out[place]), share, 1 - share)
     mask = cv2.threshold(cv2.bitwise_or(255 - left, both), 0, SHADOW, cv2.THRESH_BINARY)[1]
     mask = cv2.max(mask, cv2.threshold(rope, 127, STRAP, cv2.THRESH_BINARY)[1])
@@ -109,6 +115,11 @@ def laid(
     if scene.quality is not None:
         cv2.copyTo(jpeg.pressed(out[place], scene.quality), mask[place], out[place])
     return out, mask
+
+
+def layer(scene: Scene, share: np.ndarray) -> np.ndarray:
+    """A layer of the fabric, cover or alpha (h, w) 0–1, as it lies in the inner window: uint8."""
+    return warped(scene, cv2.convertScaleAbs(share, alpha=255))
 
 
 def _soft(scene: Scene, cover: np.ndarray) -> np.ndarray:
