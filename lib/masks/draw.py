@@ -63,7 +63,7 @@ def put_on(
     noise = paint.grain(cover.shape, grain, rng)
     out, mask = rgb.copy(), np.zeros(rgb.shape[:2], np.uint8)
     out[scene.window.slices], mask[scene.window.slices] = paint.laid(scene, fabric, cover, points, noise=noise)
-    parameters = {k: round(float(v), 4) for k, v in scene.sheet.parameters.items()}
+    parameters: dict[str, Any] = {k: round(float(v), 4) for k, v in scene.sheet.parameters.items()}
     parameters |= {"blur": round(scene.soft, 3), "grain": round(grain, 3), "jpeg": scene.quality}
     name = look.name or (style if isinstance(style, str) else "own")
     label = shapes.WEARS[wear] if not look.scarf or scarf_as == "with_mask" else scarf_as

@@ -42,7 +42,7 @@ def quality(part: np.ndarray) -> int | None:
         return None
     grey = cv2.cvtColor(np.ascontiguousarray(part[: h * 8, : w * 8]), cv2.COLOR_RGB2GRAY)
     blocks = grey.reshape(h, 8, w, 8).transpose(0, 2, 1, 3).reshape(-1, 64)
-    blocks = blocks[:: max(1, len(blocks) // 100)]
+    blocks = blocks[:: max(1, len(blocks) // 64)]
     found = blocks.astype(np.float32) @ _waves()
     steps = _steps()
     turns = found[None] / steps[:, None]
@@ -58,4 +58,4 @@ def quality(part: np.ndarray) -> int | None:
 def pressed(part: np.ndarray, of: int) -> np.ndarray:
     """A part of a photo after JPEG compression of a quality; it must start at a multiple of `GRID` pixels."""
     data = cv2.imencode(".jpg", cv2.cvtColor(part, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, of])[1]
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)

@@ -122,7 +122,7 @@ def _white(rgb: np.ndarray, places: np.ndarray, scale: float, face: float) -> fl
     h, w = rgb.shape[:2]
     low = np.clip(places.min(0) - 1.2 * scale, 0, (w - 1, h - 1)).astype(int)
     high = np.clip(places.max(0) + 1.2 * scale, low + 1, (w, h)).astype(int)
-    step = max(1, round(scale / 16))
+    step = max(1, round(scale / 12))
     around = rgb[low[1] : high[1] : step, low[0] : high[0] : step].max(2)
     bright = (float(np.percentile(around, 95)) / 255) ** 2
     guess = 0.55 * bright + 0.45 * face / 0.42

@@ -24,9 +24,9 @@ def _shone(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndar
         grey = albedo @ _floats([0.299, 0.587, 0.114])
         albedo = grey[..., None] + (albedo - grey[..., None]) * np.float32(seen.colourful)
     linear = np.square(np.clip(albedo, 0, 1)) * seen.tint.astype(np.float32)
-    linear *= np.maximum(amount, 0)[..., None].astype(np.float32)
-    high = np.maximum(linear - np.float32(0.7), 0)
-    linear += 0.3 * high / (0.3 + high) - high  # highlights roll off
+    linear = linear * np.maximum(amount, 0)[..., None].astype(np.float32)
+    over = np.maximum(linear - np.float32(0.7), 0)
+    linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * over / (np.float32(0.3) + over)  # rolls off
     return np.clip(255 * cv2.sqrt(linear), 0, 255).astype(np.uint8)
 
 
@@ -40,7 +40,7 @@ def lit(scene: Scene, fabric: fabrics.Fabric) -> np.ndarray:
     toward = seen.toward[:2] + (0, -0.25 * seen.ambient)  # light mostly comes a little from above
     across, down = (float(axis @ toward) for axis in fit.rotation[:2, :2].T)
     slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0, scale=1.3 * across * w / (8 * fabrics.WIDE))
-    slope += cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1.3 * down * h / (8 * fabrics.TALL))
+    slope = slope + cv2.Sobel(relief, cv2.CV_32F, 0, 1, scale=1.3 * down * h / (8 * fabrics.TALL))
     amount = amount - slope
     if fabric.gloss:
         beside = (_stretched(facing[..., :2], (w, h)) ** 2).sum(2)
@@ -140,6 +140,8 @@ def _tile() -> np.ndarray:
 
 def grain(shape: tuple[int, ...], strength: float, rng: np.random.Generator) -> np.ndarray:
     """A piece of grain (h, w, 3) of this strength in grey values."""
-    y, x = rng.integers(0, 640, 2)
-    rows, columns = (np.arange(shape[0]) + y) % 640, (np.arange(shape[1]) + x) % 640
-    return cv2.merge([_tile()[rows][:, columns] * np.float32(strength)] * 3)
+    tile = _tile()
+    if shape[0] > tile.shape[0] or shape[1] > tile.shape[1]:
+        tile = np.tile(tile, (-(-shape[0] // tile.shape[0]), -(-shape[1] // tile.shape[1])))
+    y, x = (int(rng.integers(0, most - size + 1)) for most, size in zip(tile.shape, shape, strict=True))
+    return cv2.merge([tile[y : y + shape[0], x : x + shape[1]] * np.float32(strength)] * 3)

@@ -147,16 +147,16 @@ def skin(scene: Scene) -> np.ndarray:
     lab = cv2.cvtColor(light.shrunk(part, wh), cv2.COLOR_RGB2LAB).astype(np.float32) - seen.skin.astype(np.float32)
     away = np.sqrt(lab**2 @ np.array([0.12, 1, 1], np.float32)) / (2.2 * seen.spread + 8)
     like = 1 / (1 + np.exp(np.clip((away - 1) * 7, -30, 30)))
-    like = cv2.GaussianBlur((255 * like).astype(np.uint8), (0, 0), 0.8)
-    return cv2.resize(like, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur((255 * like).astype(np.uint8), (0, 0), 0.8)
+    return cv2.resize(soft, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def texels(scene: Scene) -> tuple[int, int]:
-    """Size of the fabric's own picture: as fine as the photo shows it, at most about 0.65 texels a pixel if large."""
+    """Size of the fabric's own picture: as fine as the photo shows it, at most about 0.6 texels a pixel if large."""
     w = float(np.linalg.norm(np.diff(scene.places, axis=1), axis=2).sum(1).max())
     h = float(np.linalg.norm(np.diff(scene.places, axis=0), axis=2).sum(0).max())
     share = 1 / max(1.0, scene.soft)
-    share = min(share, max(0.65 * share, 240 / max(w, 1)))
+    share = min(share, max(0.6 * share, 200 / max(w, 1)))
     return int(np.clip(w * share, 48, 700)), int(np.clip(h * share, 40, 525))
 
 
@@ -176,9 +176,10 @@ def warped(scene: Scene, picture: np.ndarray) -> np.ndarray:
     gw, gh = -(-window.w // step) + 2, -(-window.h // step) + 2
     gx, gy = np.meshgrid((np.arange(gw) - 0.5) * step, (np.arange(gh) - 0.5) * step)
     coarse = back(np.column_stack([gx.ravel(), gy.ravel()])).reshape(gh, gw, 2).astype(np.float32)
-    where = cv2.resize(coarse, (gw * step, gh * step), interpolation=cv2.INTER_LINEAR)
+    where: np.ndarray = cv2.resize(coarse, (gw * step, gh * step), interpolation=cv2.INTER_LINEAR)
     where = where[step : step + window.h, step : step + window.w]
-    return cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    nothing = np.empty(0, np.float32)  # both coordinates are in `where`
+    return cv2.remap(picture, where, nothing, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def outline(cover: np.ndarray, window: Window) -> np.ndarray:
