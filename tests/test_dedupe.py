@@ -100,6 +100,34 @@ def test_a_bad_file_is_skipped_with_its_reason(tmp_path):
     assert (screened.check == "unreadable").sum() == 3
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_a_damaged_jpeg_has_a_fingerprint_or_the_reason_that_images_gives(seed, count):
+    rng, content = np.random.default_rng(seed), bytearray(images.encode(scene(1, w=80, h=60)))
+    for at in rng.integers(2, len(content), count):
+        content[at] = rng.integers(256)
+    damaged = bytes(content[: rng.integers(len(content) // 2, 2 * len(content))])
+    try:
+        grey, (w, h) = prints._read(damaged, damaged)
+    except images.UnreadableImage as trouble:
+        with pytest.raises(images.UnreadableImage) as other:
+            images.read(damaged)
+        assert trouble.reason == other.value.reason
+    else:
+        assert (w > h) == (grey.shape[1] > grey.shape[0]) and images.read(damaged).shape[:2] == (h, w)
+
+
+def test_a_mistake_of_ours_in_reading_is_not_hidden(tmp_path, monkeypatch):
+    def convert(image, mode):
+        assert mode != "L", "ours"
+        return plain(image, mode)
+
+    plain = Image.Image.convert
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    with pytest.raises(AssertionError, match="ours"):
+        dedupe.fingerprints(files(tmp_path, a=scene(1)))
+
+
 def test_flat_pictures_do_not_all_become_one(tmp_path):
     even = {f"e{i}": np.full((90, 90, 3), 40 * i, np.uint8) for i in range(5)}
     assert found(tmp_path, **even).empty
