@@ -121,7 +121,7 @@ def test_ctrl_c_in_a_terminal_ends_a_run_on_processes(tmp_path: Path) -> None:
     script.write_text(STOPPED)
     process = subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        start_new_session=True,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
     )  # fmt: skip
     try:
         assert process.stdout is not None and process.stdout.readline() == "going\n"
