@@ -1,10 +1,13 @@
 """Copies are found, strangers are not, the best copy stays, and everything can be taken back."""
 
+from concurrent.futures import ProcessPoolExecutor
+
 import cv2
 import imagehash
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import Client, LocalCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -200,15 +203,42 @@ def test_the_order_of_files_does_not_matter(tmp_path):
     assert set(plain.image[plain.kept]) == set(turned.image[turned.kept]) and len(plain) == len(turned) == 16
 
 
-def test_a_process_pool_gives_the_same_table(tmp_path):
-    from concurrent.futures import ProcessPoolExecutor
+@pytest.fixture(scope="module", params=["processes", "cluster"])
+def executor(request):
+    """A process pool, and dask's: two worker processes on the loopback stand for a cluster."""
+    if request.param == "processes":
+        with ProcessPoolExecutor(2) as pool:
+            yield pool
+        return
+    how = dict(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None)
+    with LocalCluster(**how) as cluster, Client(cluster) as client:
+        yield client.get_executor()
 
+
+def test_processes_and_a_cluster_give_the_same_fingerprints(executor, tmp_path):
     paths = files(tmp_path, a=scene(1), b=b"hello", c=scene(2))
     alone, _ = dedupe.fingerprints(paths)
-    with ProcessPoolExecutor(2) as pool:
-        together, skipped = dedupe.fingerprints(paths, executor=pool)
+    together, skipped = dedupe.fingerprints(paths, executor=executor)
     pd.testing.assert_frame_equal(alone, together)
     assert [r["item"] for r in skipped] == [paths[1]]
+
+
+def test_processes_and_a_cluster_give_the_same_screening(executor, tmp_path):
+    table, _ = dedupe.fingerprints(files(tmp_path, a=scene(1), b=scene(2), c=(scene(3) * 0.1).astype(np.uint8)))
+    alone = dedupe.screen(table, find=np.flatnonzero)
+    assert "no face" in set(alone.check)
+    pd.testing.assert_frame_equal(alone, dedupe.screen(table, find=np.flatnonzero, executor=executor))
+
+
+def test_processes_and_a_cluster_give_the_same_masked_twins(executor, tmp_path):
+    covered = scene(1)
+    covered[130:] = 200
+    paths = files(tmp_path, a=scene(1), b=covered, c=scene(2), d=b"hello")
+    faces = pd.DataFrame({"image": paths, "x1": 90.0, "y1": 60.0, "x2": 210.0, "y2": 220.0, "label": ""})
+    alone, _ = dedupe.masked_twins(faces)
+    together, skipped = dedupe.masked_twins(faces, executor=executor)
+    pd.testing.assert_frame_equal(alone, together)
+    assert sorted(alone.image) == paths[:2] and [r["item"] for r in skipped] == [paths[3]]
 
 
 def test_sheets_have_a_row_a_group_and_a_row_a_kind(tmp_path):
