@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> None:
     asked.add_argument("--strangers", type=Path)
     asked.add_argument("--photos", type=int)
     asked.add_argument("--half", type=int, choices=(0, 1), default=1)
-    asked.add_argument("--distance", type=float, nargs="+", default=[0.16])
+    asked.add_argument("--distance", type=float, nargs="+", default=[0.10])
     options = asked.parse_args(arguments)
     photos = images.find(options.folder)[: options.photos]
     with tempfile.TemporaryDirectory() as folder:
