@@ -89,6 +89,8 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
         files.spare(options[text], *inputs, force=known)
     if not still:
         files.spare(options["out"], *inputs, force=options["force"])
+    elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
+        raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
     detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
@@ -320,10 +322,13 @@ def _photos(source: str) -> tuple[list[Path], Path]:
 @click.argument("photos", type=click.Path(exists=True))
 @click.option("--out", required=True, help="The workspace: masked/ and manifest.sqlite.")
 @click.option("--per-face", default=1, show_default=True, help="Masked copies of each face.")
-@click.option("--style", "styles", multiple=True, help="Only this style (may be given several times).")
+@click.option("--style", "styles", multiple=True, help="Only this style, or a transparent PNG (several times).")
 @click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
+@click.option("--scarf-as", default="without_mask", show_default=True, help="The class of scarves over mouth and nose.")
 @click.option("--seed", default=0, show_default=True)
-def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], seed: int) -> None:
+def mask(
+    photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], scarf_as: str, seed: int
+) -> None:
     """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
 
     The photos stay as they are; a run that was ended goes on where it was.
@@ -336,7 +341,7 @@ def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: t
     made, skipped = masks.generate(
         _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
         refuse=landmarks.implausible, write_labels=labels.write_voc, per_face=per_face, styles=styles or None,
-        wears=wears or None, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
+        wears=wears or None, scarf_as=scarf_as, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
     )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
