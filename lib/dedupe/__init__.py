@@ -10,7 +10,8 @@ import numpy as np
 from . import compare, join
 from .prints import HASHES, THUMB, VIEWS, fingerprints
 from .screening import THRESHOLDS, screen
-from .sheets import agreement, bad_sheet, group_sheet
+from .sheets import agreement, bad_sheet, group_sheet, twin_sheet
+from .twins import masked_twins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,9 @@ __all__ = [
     "fingerprints",
     "group_sheet",
     "groups",
+    "masked_twins",
     "screen",
+    "twin_sheet",
 ]
 
 MAX_BITS = 36  # of 128: pairs above are not even looked at
