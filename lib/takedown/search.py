@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import cv2
+import numpy as np
+
 from .. import files, images
+from ..batch import Skip
 from ..manifest import Manifest
 from ..workspace import Workspace
 from .lists import SUFFIXES, Names, mentions
@@ -15,7 +19,9 @@ from .lists import SUFFIXES, Names, mentions
 __all__ = ["GONE", "LEFT", "ROWS", "Search"]
 
 GONE, ROWS, LEFT = "delete", "drop its rows", "leave"
-ALIKE = 0.2  # distance of dedupe up to which an unnamed picture passes for a copy; other takes of a person lie above
+# Correlation of grey thumbnails of one shape from which a nameless picture passes for a copy. Of 60 sample photos the
+# annotated and the blurred copies had 0.87 and more; other photos at most 0.78, and 400 real photos 0.75.
+ALIKE, THUMB, SHAPE = 0.85, 32, 0.03
 _COPY_OF = re.compile(r"\bof ([0-9a-f]{12})\b")  # how `dedupe` words its reasons
 _KINDS = {".xml": "labels", ".png": "pixel mask"}
 _PAGES = (".html", ".ipynb")
@@ -143,18 +149,15 @@ class Search:
 
     def _alike(self, wanted: list[str]) -> None:
         """Find pictures that the manifest does not know and that look like these: snapshots, annotated copies."""
-        from .. import dedupe
-
-        here = [str(p) for s in wanted if (p := self.book.holds(s)) is not None and p.is_file()]
+        here = [p for sha256 in wanted if (p := self.book.holds(sha256)) is not None and p.is_file()]
         sizes, hashes = set(self.known["bytes"]), set(self.known["sha256"])
         strange = [p for p in self._unknown() if str(p) not in self.rows]
         strange = [p for p in strange if p.stat().st_size not in sizes or files.sha256(p) not in hashes]
-        if not here or not strange:
-            return
-        found = dedupe.groups(dedupe.fingerprints([*here, *map(str, strange)])[0], max_distance=ALIKE)
-        theirs = found["group"].isin(found["group"][found["image"].isin(here)])
-        for file in found["image"][theirs & ~found["image"].isin(here)]:
-            self._add(Path(file), "looks like it")
+        looks = [look for p in here if strange and (look := _look(p)) is not None]
+        for path in strange if looks else []:
+            look = _look(path)
+            if look is not None and any(abs(look[1] - w) < SHAPE and (look[0] * t).sum() > ALIKE for t, w in looks):
+                self._add(path, "looks like it")
 
     def _unknown(self) -> list[Path]:
         """Pictures of the workspace that are no file of the manifest."""
@@ -170,6 +173,18 @@ class Search:
                 self._add(path, "cache of crops (made anew when needed)")
             if path.suffix in _PAGES:
                 self._add(path, "page of pictures (made anew by its notebook)")
+
+
+def _look(path: Path) -> tuple[np.ndarray, float] | None:
+    """A grey thumbnail of mean 0 and norm 1, and the logarithm of width / height; None for an unreadable file."""
+    try:
+        rgb = images.read(path, max_side=8 * THUMB)
+    except (Skip, OSError):
+        return None
+    small = cv2.resize(rgb, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(float)
+    grey -= grey.mean()
+    return grey / max(float(np.linalg.norm(grey)), 1e-9), float(np.log(rgb.shape[1] / rgb.shape[0]))
 
 
 def _path(url: str) -> Path | None:
