@@ -707,7 +707,9 @@ def test_a_folder_is_remembered_where_it_lies(tmp_path, work):
     assert dict(zip([Path(f).name for f in rows.file], rows.label, strict=True)) == {
         "a.jpg": "with_mask", "b.png": "without_mask", "loose.jpg": "", "again.jpg": "without_mask",
     }  # fmt: skip
-    assert sorted(Path(s["item"]).name for s in skipped) == ["cut.jpg", "text.jpg"]
+    assert sorted(Path(s["item"]).name for s in skipped) == ["a.jpg", "cut.jpg", "text.jpg"], (
+        "a.jpg promises two classes"
+    )
     assert {p: p.read_bytes() for p in (tmp_path / "mine").rglob("*") if p.is_file()} == before
     assert not work.raw.exists()
     with work.manifest() as manifest:
@@ -742,6 +744,95 @@ def test_photos_that_were_renamed_are_found_again(tmp_path, work):
     with work.manifest() as manifest:
         kept = manifest.kept()
     assert len(kept) == 2 and all(Path(p).is_file() for p in kept.path)
+
+
+def taken(folder: Path, work: Workspace) -> tuple[dict[str, str], dict[str, str]]:
+    """Label by file name of what is kept, and reason by name of what was said of the rest."""
+    _, skipped = crawl.take_in(folder, into=work)
+    with work.manifest() as manifest:
+        kept = manifest.kept()
+    return {Path(r.path).name: r.label for r in kept.itertuples()}, {Path(s["item"]).name: s["reason"] for s in skipped}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_kinds_of_photos_that_are_not_read_are_named_with_what_to_do(tmp_path, work, zipped):
+    heic = b"\0\0\0\x18ftypheic" + bytes(300)
+    held = {"a.jpg": picture(1), "b.HEIC": heic, "c.dng": b"raw", "d.jpg": heic, "notes.txt": b"x"}
+    for name, content in held.items():
+        images.write(tmp_path / "mine" / name, content)
+    folder = tmp_path / "mine"
+    if zipped:
+        folder = tmp_path / "mine.zip"
+        with zipfile.ZipFile(folder, "w") as archive:
+            for name in held:
+                archive.write(tmp_path / "mine" / name, name)
+    rows, skipped = crawl.take_in(folder, into=work)
+    why = {s["item"].replace("!", "/").split("/")[-1]: s["reason"] for s in skipped}
+    assert len(rows) == 1 and set(why) == {"b.HEIC", "c.dng", "d.jpg"}
+    assert all("HEIC" in why[n] and "save it as JPEG" in why[n] for n in ("b.HEIC", "d.jpg")) and "raw" in why["c.dng"]
+    assert crawl.report(work).unreadable.tolist() == [3]
+
+
+def test_a_folder_of_heic_alone_says_so(tmp_path, work):
+    images.write(tmp_path / "mine" / "a.heic", b"x")
+    with pytest.raises(ValueError, match="1 are there, but HEIC files are not read here; save it as JPEG"):
+        crawl.take_in(tmp_path / "mine", into=work)
+
+
+def test_avif_is_read(tmp_path, work):
+    from PIL import Image
+
+    Image.fromarray(images.read(picture(1))).save(tmp_path / "a.avif")
+    rows, skipped = crawl.take_in(tmp_path, into=work)
+    assert rows[["width", "height"]].values.tolist() == [[80, 60]] and not skipped
+
+
+def test_a_picture_in_folders_of_two_classes_is_said_and_decided_by_moving_it(tmp_path, work):
+    mine = tmp_path / "mine"
+    for name in ("with_mask/a.jpg", "without_mask/a copy.jpg"):
+        images.write(mine / name, picture(1))
+    kept, why = taken(mine, work)
+    assert list(kept.values()) == [""] and len(why) == 1
+    assert "with_mask (a.jpg) and without_mask (a copy.jpg)" in next(iter(why.values()))
+    with work.manifest() as manifest:
+        assert sorted(manifest.read("sources").label) == ["with_mask", "without_mask"]
+    (mine / "with_mask/a.jpg").unlink()
+    assert taken(mine, work) == ({"a copy.jpg": "without_mask"}, {})
+    (mine / "with_mask/b.jpg").write_bytes(picture(1))
+    (mine / "without_mask/a copy.jpg").unlink()
+    assert taken(mine, work) == ({"b.jpg": "with_mask"}, {}), "a person moved it to another class"
+
+
+def test_a_photo_edited_in_place_is_one_photo_and_may_be_edited_back(tmp_path, work):
+    mine = tmp_path / "mine"
+    images.write(mine / "with_mask" / "a.jpg", picture(1))
+    assert taken(mine, work) == ({"a.jpg": "with_mask"}, {})
+    images.write(mine / "with_mask" / "a.jpg", picture(2))
+    taken(mine, work)
+    with work.manifest() as manifest:
+        kept, said = manifest.kept(), manifest.standing("replaced")
+        assert kept.sha256.tolist() == [images.sha256(picture(2))] and kept.label.tolist() == ["with_mask"]
+        assert said.sha256.tolist() == [images.sha256(picture(1))] and "now holds" in said.reason[0]
+    images.write(mine / "with_mask" / "a.jpg", picture(1))
+    taken(mine, work)
+    taken(mine, work)
+    with work.manifest() as manifest:
+        kept = manifest.kept()
+        assert kept.sha256.tolist() == [images.sha256(picture(1))] and kept.label.tolist() == ["with_mask"]
+        assert manifest.standing("replaced").sha256.tolist() == [images.sha256(picture(2))]
+
+
+@pytest.mark.parametrize("other", ["0.jpg", "z.jpg"])
+def test_an_edited_photo_whose_old_bytes_lie_elsewhere_is_found_there(tmp_path, work, other):
+    mine = tmp_path / "mine"
+    images.write(mine / "a.jpg", picture(1))
+    taken(mine, work)
+    images.write(mine / other, picture(1))
+    images.write(mine / "a.jpg", picture(2))
+    taken(mine, work)
+    with work.manifest() as manifest:
+        kept = {Path(r.path).name: r.sha256 for r in manifest.kept().itertuples()}
+    assert kept == {"a.jpg": images.sha256(picture(2)), other: images.sha256(picture(1))}
 
 
 def test_a_zip_is_unpacked_by_content_and_never_outside(tmp_path, work):
@@ -809,4 +900,4 @@ def test_the_report_the_funnel_and_the_sheet_tell_what_came(host, work):
     with work.manifest() as manifest:
         manifest.decide("dedupe", [(images.sha256(picture(1)), False, "copy")])
     assert list(crawl.funnel(work).values()) == [4, 3, 2, 1, 1]
-    assert crawl.arrivals(work, columns=2, side=50).shape == (18 + 50 + 8, 112, 3)
+    assert crawl.arrivals(work, columns=2, side=90).shape == (18 + 90 + 8, 192, 3)
