@@ -897,6 +897,8 @@ def test_the_report_the_funnel_and_the_sheet_tell_what_came(host, work):
     row = crawl.report(work).iloc[0]
     assert (row.parsed, row.downloaded, row.known, row.unreadable, row.failed) == (4, 0, 2, 1, 1)
     assert sorted(row.why.split(", ")) == ["1 × HTTP 404", "1 × not an image"]
+    bad = crawl.unreadable(work)
+    assert len(bad) == 1 and bad[0]["item"].endswith("/text.jpg") and bad[0]["reason"].startswith("not an image")
     with work.manifest() as manifest:
         manifest.decide("dedupe", [(images.sha256(picture(1)), False, "copy")])
     assert list(crawl.funnel(work).values()) == [4, 3, 2, 1, 1]

@@ -42,8 +42,7 @@ def bad_sheet(screened: "pd.DataFrame", *, columns: int = 8, side: int = 112) ->
         worst = part.assign(far=(part["score"] - part["threshold"]).abs()).sort_values("far", ascending=False)
         for row in worst.head(columns).itertuples():
             pictures.append(_small(row.image, side))
-            told = check if check in ("unreadable", "no face") else f"{check} {row.score:.3g}, limit {row.threshold:g}"
-            words.append(told)
+            words.append("no face" if check == "no face" else row.reason)
             rims.append(RED)
         _fill(pictures, words, rims, columns)
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
