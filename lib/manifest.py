@@ -180,7 +180,7 @@ class Manifest:
 
     def undo(self, step: str, sha256: str | None = None) -> int:
         """Take back a step's decisions, on one image or on all; how many were taken back."""
-        only, values = (" AND sha256 = ?", [sha256]) if sha256 else ("", [])
+        only, values = (" AND sha256 = ?", [sha256]) if sha256 is not None else ("", [])
         return self._write(
             "UPDATE decisions SET undone = ? WHERE step = ? AND undone IS NULL" + only, [(time.time(), step, *values)]
         )

@@ -18,7 +18,7 @@ _MARKS = ((86, 180, 233), (204, 121, 167), (0, 114, 178), (240, 228, 66), (213, 
 _CAME = ("downloaded", "known")
 
 
-def arrivals(into: Workspace, *, count: int = 32, columns: int = 8, side: int = 112) -> np.ndarray:
+def arrivals(into: Workspace, *, count: int = 28, columns: int = 7, side: int = 128) -> np.ndarray:
     """A contact sheet, rgb, of images as they came, spread over all; rim and caption tell the source and the rank."""
     with into.manifest() as manifest:
         photos, sources = manifest.photos(), manifest.read("sources").drop_duplicates("sha256")

@@ -35,7 +35,7 @@ def group_sheet(groups: "pd.DataFrame", *, rows: int = 8, columns: int = 6, side
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
 
 
-def bad_sheet(screened: "pd.DataFrame", *, columns: int = 8, side: int = 112) -> np.ndarray:
+def bad_sheet(screened: "pd.DataFrame", *, columns: int = 7, side: int = 128) -> np.ndarray:
     """A contact sheet, rgb: a row for each kind of bad picture that there is, the worst first, with score and limit."""
     bad, pictures, words, rims = screened[screened["bad"]], [], [], []
     for check, part in bad.groupby("check", sort=False):
