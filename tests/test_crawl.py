@@ -138,6 +138,21 @@ def test_a_gallery_is_crawled_page_by_page_and_named_by_content(host, work):
     assert not [p for p in work.raw.rglob("*") if p.name.startswith(".part")]
 
 
+def test_what_is_known_of_an_image_is_kept(host, work):
+    content, before = picture(1), time.time()
+    host.gallery(["/a.jpg"])
+    host.answers["/a.jpg"] = (200, {"Content-Type": "Image/JPEG; charset=x"}, content)
+    take(host, work, query="nurse", label="with_mask")
+    with work.manifest() as manifest:
+        image, source = manifest.read("images").iloc[0], manifest.read("sources").iloc[0]
+    assert (image.sha256, image.bytes, image.width, image.height) == (images.sha256(content), len(content), 80, 60)
+    assert image.file == f"raw/{image.sha256[:2]}/{image.sha256}.jpg" and before <= image.time <= time.time()
+    told = source[["url", "page", "query", "engine", "label", "rank", "http_type"]].tolist()
+    page = f"{host.url}/photo/a.jpg"
+    assert told == [f"{host.url}/a.jpg", page, "nurse", "gallery", "with_mask", 1, "image/jpeg"]
+    assert source.licence is None
+
+
 def test_the_limit_holds_exactly_with_several_threads(host, work):
     names = [f"/image/{i}.jpg" for i in range(40)]
     host.gallery(names)
@@ -375,10 +390,99 @@ def test_a_page_that_gives_nothing_raises_and_says_what_to_try(engine, answer, s
     assert said in str(trouble.value)
 
 
-def test_an_engine_that_hangs_raises(host, work):
+@pytest.mark.parametrize("engine", [*PAGES, "site"])
+def test_an_engine_that_hangs_raises(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
     host.answers["/results"] = _drip
+    named = (
+        {"query": f"{host.url}/results", "address": None} if engine == "site" else {"address": f"{host.url}/results"}
+    )
     with pytest.raises(crawl.NothingParsed, match="Check the network|not finished"):
-        take(host, work, engine="bing", address=f"{host.url}/results")
+        take(host, work, engine=engine, limits=dataclasses.replace(FAST, deadline=0.3), **named)
+
+
+def asked_of(engine: str, host: Host, names: list[str], *, elsewhere: tuple[str, ...] = ()) -> dict:
+    """How an engine is asked for images of this host (and of elsewhere); its results page is there for it."""
+    addresses = [f"{host.url}{n}" for n in names] + list(elsewhere)
+    first = {"bing": ("first", "0"), "google": ("start", "0"), "baidu": ("pn", "0"), "flickr": ("page", "1")}
+    if engine == "urls":
+        return {"engine": engine, "query": addresses, "address": None}
+    if engine == "site":
+        host.answers["/start"] = _html(f'<img src="{a}">' for a in addresses)
+        return {"engine": engine, "query": f"{host.url}/start", "address": None}
+    if engine == "gallery":
+        host.gallery(addresses, a_page=50)
+        return {"engine": engine}
+    key, value = first[engine]
+    host.answers["/results"] = lambda h: PAGES[engine](addresses if h.asked[key] == value else [])
+    return {"engine": engine, "address": f"{host.url}/results"}
+
+
+EVERY = [*PAGES, "gallery", "site", "urls"]
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_every_engine_s_images_are_guarded_and_accounted_for(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    hang = threading.Event()
+    bad = {
+        "/none.jpg": ((404, {}, b"gone"), "failed", "HTTP 404"),
+        "/limit.jpg": ((429, {"Retry-After": "0"}, b""), "failed", "HTTP 429"),
+        "/html.jpg": ((200, {"Content-Type": "image/jpeg"}, b"<!DOCTYPE html><p>hello"), "unreadable", "web page"),
+        "/bomb.png": (bomb(), "refused", "megapixels"),
+        "/endless.jpg": (_endless, "refused", "larger than 0.3 MB"),
+        "/hang.jpg": (lambda handler: hang.wait(5) and None, "failed", "no answer within 0.6 s"),
+    }
+    host.answers |= {path: answer for path, (answer, _, _) in bad.items()}
+    host.answers |= {"/ok.jpg": picture(9), "/moved.jpg": (301, {"Location": "/there.jpg"}, b"")}
+    host.answers["/there.jpg"] = picture(10)
+    row = take(host, work, **asked_of(engine, host, [*bad, "/ok.jpg", "/moved.jpg"]), allow_private=True)
+    hang.set()
+    said = attempts(work)
+    for path, (_, outcome, reason) in bad.items():
+        assert said[path][0] == outcome and reason in said[path][1], (path, said[path])
+    assert (row.parsed, row.downloaded, row.refused, row.left) == (len(bad) + 2, 2, len(bad), 0)
+    report = crawl.report(work).iloc[0]
+    assert report.engine == engine and report[["unreadable", "refused", "failed"]].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_no_engine_leads_to_a_private_address(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    inner = Host()
+    try:
+        inner.answers["/secret.jpg"] = picture(1)
+        host.answers["/out.jpg"] = (302, {"Location": f"{inner.url}/secret.jpg"}, b"")
+        wanted = asked_of(engine, host, ["/out.jpg"], elsewhere=(f"{inner.url}/secret.jpg",))
+        row = take(host, work, **wanted)
+        assert (row.downloaded, row.refused) == (0, 2) and row.why == "2 × a private or loopback address"
+        assert not inner.hits and bool(host.hits["/out.jpg"]) == (engine == "gallery")
+    finally:
+        inner.server.shutdown()
+        inner.server.server_close()
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_every_engine_remembers_and_brings_nothing_twice(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    names = [f"/{i}.jpg" for i in range(4)]
+    host.answers |= {n: picture(i) for i, n in enumerate(names)}
+    take(host, work, **asked_of(engine, host, names[:3]), allow_private=True)
+    wanted = {"query": "others"} | asked_of(engine, host, names[1:])
+    if engine == "site":  # another page of it is another query
+        host.answers["/other"] = host.answers["/start"]
+        wanted["query"] = f"{host.url}/other"
+    row = take(host, work, **wanted, allow_private=True)
+    assert (row.downloaded, row.known) == (1, 2) and all(host.hits[n] == 1 for n in names)
+    with work.manifest() as manifest:
+        sources = manifest.read("sources")
+    twice = sources[sources.sha256 == images.sha256(picture(2))]
+    assert len(twice) == (1 if engine == "urls" else 2) and set(sources.engine) == {engine}
+    host.gallery([f"{host.url}{names[2]}"])
+    take(host, work)  # another engine is another source of the same picture
+    with work.manifest() as manifest:
+        assert manifest.read("sources").query("engine == 'gallery'").sha256.isin([images.sha256(picture(2))]).any()
+    assert host.hits[names[2]] == 1
 
 
 def test_bing_survives_a_renamed_attribute():
@@ -447,9 +551,10 @@ def test_smaller_than_wanted_is_refused(host, work):
     assert "smaller than 30 pixels" in take(host, work, limits=crawl.Limits(side=30)).why
 
 
-def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
+@pytest.mark.parametrize("engine", ["bing", "gallery", "urls"])
+def test_a_killed_crawl_resumes_and_fetches_nothing_twice(engine, host, work):
     names = [f"/image/{i}.jpg" for i in range(30)]
-    host.gallery(names)
+    wanted = asked_of(engine, host, names) | {"allow_private": True}
     served: set[str] = set()
     slow = threading.Event()
 
@@ -462,10 +567,11 @@ def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
 
     host.answers |= {n: image for n in names}
     code = (
-        "from lib import crawl; from lib.workspace import Workspace; import sys;"
-        "crawl.crawl('people', engine='gallery', address=sys.argv[1], into=Workspace(sys.argv[2]))"
+        "from lib import crawl; from lib.workspace import Workspace; import sys, json;"
+        "crawl.crawl(**{'query': 'people', **json.loads(sys.argv[1])}, into=Workspace(sys.argv[2]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, host.url, str(work.root)])
+    how = json.dumps({"address": host.url, **wanted})
+    process = subprocess.Popen([sys.executable, "-c", code, how, str(work.root)])
     until = time.monotonic() + 20
     while len(served) < 8 and time.monotonic() < until:
         time.sleep(0.01)
@@ -476,7 +582,7 @@ def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
     with work.manifest() as manifest:
         remembered = set(manifest.read("images").sha256)
     assert 0 < len(remembered) < 30 and remembered <= {Path(n).stem for n in before}
-    row = take(host, work)
+    row = take(host, work, **wanted)
     assert row.known == len(remembered) and row.downloaded == 30 - len(remembered)
     twice = sum(hits - 1 for name, hits in host.hits.items() if name.startswith("/image/"))
     assert twice <= 4, "at most those in flight of four threads are asked for again"
@@ -833,6 +939,51 @@ def test_an_edited_photo_whose_old_bytes_lie_elsewhere_is_found_there(tmp_path, 
     with work.manifest() as manifest:
         kept = {Path(r.path).name: r.sha256 for r in manifest.kept().itertuples()}
     assert kept == {"a.jpg": images.sha256(picture(2)), other: images.sha256(picture(1))}
+
+
+def test_bombs_in_a_folder_or_a_zip_are_skipped_and_the_rest_is_taken(tmp_path, work):
+    images.write(tmp_path / "mine" / "bomb.png", bomb())
+    images.write(tmp_path / "mine" / "a.jpg", picture(1))
+    rows, skipped = crawl.take_in(tmp_path / "mine", into=work)
+    assert len(rows) == 1 and "pixels" in skipped[0]["reason"]
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "mine" / "bomb.png", "bomb.png")
+        archive.writestr("zeros.jpg", bytes(crawl.Limits().bytes + 1))
+        archive.writestr("page.jpg", b"<!doctype html>")
+        archive.writestr("b.jpg", picture(2))
+    rows, skipped = crawl.take_in(tmp_path / "mine.zip", into=work)
+    why = {s["item"].split("!")[-1]: s["reason"] for s in skipped}
+    assert len(rows) == 1 and len(why) == 3 and "larger than 25 MB" in why["zeros.jpg"] and "pixels" in why["bomb.png"]
+    assert len(list(work.raw.rglob("*.*"))) == 1
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_killed_take_in_is_done_again_and_loses_nothing(tmp_path, work, zipped):
+    mine = tmp_path / "mine"
+    for i in range(12):
+        images.write(mine / f"{i}.jpg", picture(i))
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+            for path in images.find(mine):
+                archive.write(path, path.name)
+    folder = tmp_path / "mine.zip" if zipped else mine
+    code = (
+        "import os, signal, sys; from lib import crawl; from lib.workspace import Workspace\n"
+        "def kill(items):\n"
+        "    for i, item in enumerate(items):\n"
+        "        yield item\n"
+        "        i == 6 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "crawl.take_in(sys.argv[1], into=Workspace(sys.argv[2]), progress=kill)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(folder), str(work.root)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with work.manifest() as manifest:
+        assert len(manifest.read("images")) < 12
+    rows, skipped = crawl.take_in(folder, into=work)
+    assert len(rows) == 12 and not skipped
+    with work.manifest() as manifest:
+        assert len(manifest.kept()) == 12
+    assert len(list(work.raw.rglob("*.jpg"))) == 12 * zipped
 
 
 def test_a_zip_is_unpacked_by_content_and_never_outside(tmp_path, work):
