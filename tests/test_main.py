@@ -167,6 +167,17 @@ def test_a_clip_is_counted_written_and_told_frame_by_frame(run: Command, tmp_pat
     assert len(told) == 12 and told[3]["faces"][0][5] == "with_mask"
 
 
+def test_what_is_written_is_what_its_name_says(run: Command, tmp_path: Path) -> None:
+    photo = images.write(tmp_path / "a.png", coloured())
+    code, _, complaint = run("detect", photo, "--out", tmp_path / "b.mp4")
+    assert code == 2 and "b.mp4 is the name of a clip" in complaint
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        writer.write(coloured())
+    code, _, complaint = run("detect", tmp_path / "a.mp4", "--out", tmp_path / "b.avi")
+    assert code == 2 and "b.avi must end in .mp4" in complaint
+    assert {p.name for p in tmp_path.iterdir()} == {"a.png", "a.mp4"}
+
+
 def test_no_window_without_a_screen(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screen, "there", lambda: False)
     code, _, complained = run("detect", images.write(tmp_path / "a.png", coloured()), "--show")
