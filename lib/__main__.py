@@ -218,7 +218,7 @@ def _limits(options: dict[str, Any]) -> Any:
 @click.option("--undo", is_flag=True, help="Let WHAT be crawled again; what was deleted stays deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: bool, undo: bool, yes: bool) -> None:
-    """Take an image out for good: the file, masked copies, labels, crops, and its rows.
+    """Take an image out for good: the file, its copies, labels, crops, pages that may show it, and its rows.
 
     WHAT is an image's address, a hash (8 digits or more) or a file. Its hash and addresses are remembered, so that no
     later crawl brings it back. A photo of your own stays where it is and loses its rows only. Without WHAT, take-downs

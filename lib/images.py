@@ -5,7 +5,7 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ __all__ = [
     "write",
 ]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 MAX_PIXELS = 100_000_000  # a decompression bomb is larger; a 100-megapixel camera is not
 
 # What Pillow raises on damaged pixels and metadata; it is no closed list, a test damages files of every format.
@@ -156,12 +156,12 @@ def write(path: str | Path, content: np.ndarray | bytes | str, *, quality: int =
     return files.write(path, content)
 
 
-def find(folder: str | Path) -> list[Path]:
+def find(folder: str | Path, *, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """Image files in a folder and below, by suffix, in natural order (photo2 before photo10); hidden ones left out."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder: {folder} does not exist; give a folder of photos")
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
     visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     return sorted(
         visible,

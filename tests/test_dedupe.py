@@ -245,8 +245,8 @@ def test_sheets_have_a_row_a_group_and_a_row_a_kind(tmp_path):
     pictures = {"a": scene(1), "b": scene(1)[:, ::-1].copy(), "c": scene(2), "d": scene(2)[4:-4].copy()}
     dark = {f"e{i}": (scene(9 + i) * 0.1).astype(np.uint8) for i in range(3)}
     table, _ = dedupe.fingerprints(files(tmp_path, **pictures, **dark))
-    sheet = dedupe.group_sheet(dedupe.groups(table), columns=3, side=60)
-    assert sheet.shape == (2 * 82 + 4, 3 * 64 + 4, 3)
+    sheet = dedupe.group_sheet(dedupe.groups(table), columns=3, side=170)
+    assert sheet.shape == (2 * 192 + 4, 3 * 174 + 4, 3)
     bad = dedupe.bad_sheet(dedupe.screen(table, skipped=[{"item": "x.jpg", "reason": "cut"}]), columns=4, side=60)
     assert bad.shape[0] >= 2 * 82 and bad.shape[1] == 4 * 64 + 4
     none = dedupe.groups(table[:1])

@@ -154,7 +154,7 @@ def test_what_cannot_be_used_ends_with_a_sentence_and_code_2(
 
 def test_an_empty_folder_says_what_it_looked_for(run: Command, tmp_path: Path) -> None:
     code, _, complained = run("detect", tmp_path)
-    assert code == 2 and "holds no images (.bmp, .gif, .jpeg, .jpg" in complained
+    assert code == 2 and "holds no images (.avif, .bmp, .gif, .jpeg, .jpg" in complained
 
 
 def test_a_clip_is_counted_written_and_told_frame_by_frame(run: Command, tmp_path: Path) -> None:

@@ -51,15 +51,14 @@ def twin_sheet(twins: "pd.DataFrame", *, rows: int = 8, columns: int = 6, side: 
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
 
 
-def bad_sheet(screened: "pd.DataFrame", *, columns: int = 8, side: int = 112) -> np.ndarray:
+def bad_sheet(screened: "pd.DataFrame", *, columns: int = 7, side: int = 128) -> np.ndarray:
     """A contact sheet, rgb: a row for each kind of bad picture that there is, the worst first, with score and limit."""
     bad, pictures, words, rims = screened[screened["bad"]], [], [], []
     for check, part in bad.groupby("check", sort=False):
         worst = part.assign(far=(part["score"] - part["threshold"]).abs()).sort_values("far", ascending=False)
         for row in worst.head(columns).itertuples():
             pictures.append(_small(row.image, side))
-            told = check if check in ("unreadable", "no face") else f"{check} {row.score:.3g}, limit {row.threshold:g}"
-            words.append(told)
+            words.append("no face" if check == "no face" else row.reason)
             rims.append(RED)
         _fill(pictures, words, rims, columns)
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
