@@ -5,7 +5,7 @@ from test_landmarks import face
 from test_masks import digest, generate, photo, workroom
 
 from lib import classes, masks, workspace
-from lib.masks import fabrics, making
+from lib.masks import choice, fabrics
 
 POINTS = [(20, 40), (100, 15), (180, 40), (25, 110), (100, 160), (175, 110)]  # where `picture` has its corners
 
@@ -165,10 +165,10 @@ def test_the_nose_is_out_by_degrees_and_a_loose_mask_hangs_lower():
 
 
 def test_the_usual_shares_are_of_known_ways_and_leave_most_well_worn():
-    assert set(making.WEAR_SHARES) == set(masks.WEARS) - {"with_mask"} and sum(making.WEAR_SHARES.values()) < 0.5
+    assert set(choice.WEAR_SHARES) == set(masks.WEARS) - {"with_mask"} and sum(choice.WEAR_SHARES.values()) < 0.5
     assert set(masks.WEARS.values()) <= set(classes.NAMES)
-    drawn = {making._drawn(("scarf",), tuple(masks.WEARS), np.random.default_rng(k))[1] for k in range(200)}
-    assert drawn == set(making._SCARF_WEARS)
+    drawn = {choice.Choice(("scarf",), tuple(masks.WEARS))._mask(np.random.default_rng(k))[1] for k in range(200)}
+    assert drawn == set(choice._SCARF_WEARS)
 
 
 @pytest.mark.parametrize("given", [None, POINTS])

@@ -1,7 +1,7 @@
 import csv
 import hashlib
-import pickle
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_landmarks import face
 
-from lib import batch, classes, images, masks, workspace
+from lib import classes, images, masks, workspace
 from lib.masks import jpeg
 
 
@@ -257,24 +257,25 @@ def test_a_second_run_still_names_what_was_refused(tmp_path):
     assert first[1] == second[1] and first[1][0]["reason"] == "small" and first[1][0]["box"] == [10, 10, 60, 70]
 
 
-def test_a_job_can_be_sent_to_another_process(tmp_path):
-    from lib.masks import making
+def test_a_mask_without_room_in_the_photo_is_a_row_and_not_the_end(tmp_path):
+    paths, work = workroom(tmp_path, count=1)
+    chin = (80.0, 300.0, 240.0, 510.0)  # the face's lower half is cut off
+    wide = lambda rgb, xyxy: np.array([face(at=(150, 140)), face(at=(5000, 140))])  # noqa: E731
+    table, skipped = generate(paths, work, find=Finder(BOX, chin), locate=wide, per_face=2)
+    assert (table["origin"] == "artificial").sum() == 2 and "outside the photo" in skipped[0]["reason"]
+    again, known = generate(paths, work, find=None, locate=wide, per_face=2)  # taken over: nothing is looked for
+    assert again.equals(table) and known == skipped
+    _, skipped = generate(paths, work, find=Finder(BOX), locate=lambda rgb, xyxy: wide(rgb, xyxy)[1:])
+    assert "no face can be masked: points: the mask would lie outside" in skipped[0]["reason"]
 
-    job = making._Job(
-        tmp_path,
-        tmp_path / "m",
-        Finder(BOX),
-        locate,
-        None,
-        write_labels,
-        1,
-        ("n95",),
-        ("nose_out",),
-        0,
-        "without_mask",
-        {},
-    )
-    assert pickle.loads(pickle.dumps(batch._Attempt(job))).function.styles == ("n95",)
+
+def test_several_processes_make_the_same(tmp_path):
+    paths, work = workroom(tmp_path)
+    other = workspace.Workspace(tmp_path / "other")
+    generate(paths, work, lookalikes=0.3)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        generate(paths, other, lookalikes=0.3, executor=pool)
+    assert digest(work.masked) == digest(other.masked)
 
 
 def test_real_faces_take_every_style(shared):

@@ -144,4 +144,4 @@ def _pressed(rgb: np.ndarray, out: np.ndarray, mask: np.ndarray) -> int | None:
 def _outline(thing: np.ndarray) -> np.ndarray:
     """The outline (k, 2) of the largest piece in pixels of the photo."""
     x, y, w, h = cv2.boundingRect(thing.astype(np.uint8))
-    return outline(thing[y : y + h, x : x + w], Window(x, y, w, h))
+    return outline(255 * thing[y : y + h, x : x + w].astype(np.uint8), Window(x, y, w, h))
