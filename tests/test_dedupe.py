@@ -272,10 +272,11 @@ def test_hashes_in_a_mirror_are_those_of_the_mirrored_picture():
 
 def test_real_copies_are_found_at_high_precision(shared, tmp_path):
     """The made truth of the benchmark, in small: recall far above imagehash's default, hardly a wrong pair."""
+    from benchmarks import copies
     from benchmarks import dedupe as benchmark
 
-    photos = benchmark.without_twins(images.find(shared / "data" / "photos-853" / "images")[::25])
-    truth = benchmark.make(photos, tmp_path)
+    photos = copies.without_twins(images.find(shared / "data" / "photos-853" / "images")[::25])
+    truth = copies.make(photos, tmp_path)
     recall, precision, _ = benchmark.score(benchmark.ours(sorted(truth)), truth)
     plain, _, _ = benchmark.score(benchmark.default(sorted(truth)), truth)
     assert recall > 0.93 and precision > 0.99 and plain < 0.6, (recall, precision, plain)
