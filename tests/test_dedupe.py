@@ -270,6 +270,24 @@ def test_hashes_in_a_mirror_are_those_of_the_mirrored_picture():
     assert prints.hashes(grey, mirror=True).tolist() == prints.hashes(np.concatenate([grey, grey[:, :, ::-1]])).tolist()
 
 
+def test_planted_groups_are_found_plain_mirrored_and_cropped():
+    from benchmarks import dedupe as benchmark
+
+    told = benchmark.grouped(3000)
+    assert told["recall"] > 0.97 and told["precision"] == 1, told
+
+
+def test_changes_drawn_by_chance_are_the_same_for_the_same_seed():
+    from benchmarks import copies
+
+    rgb = scene(1)
+    one, two, other = (copies.drawn(np.random.default_rng(s)) for s in (0, 0, 1))
+    assert len(one) == len(copies.TRANSFORMS) == 12
+    assert all(np.array_equal(one[how](rgb), two[how](rgb)) for how in one)
+    assert any(one[how](rgb).shape != other[how](rgb).shape for how in one)
+    assert all(min(change(rgb).shape[:2]) > 90 and change(rgb).dtype == np.uint8 for change in other.values())
+
+
 def test_real_copies_are_found_at_high_precision(shared, tmp_path):
     """The made truth of the benchmark, in small: recall far above imagehash's default, hardly a wrong pair."""
     from benchmarks import copies
@@ -279,4 +297,4 @@ def test_real_copies_are_found_at_high_precision(shared, tmp_path):
     truth = copies.make(photos, tmp_path)
     recall, precision, _ = benchmark.score(benchmark.ours(sorted(truth)), truth)
     plain, _, _ = benchmark.score(benchmark.default(sorted(truth)), truth)
-    assert recall > 0.93 and precision > 0.99 and plain < 0.6, (recall, precision, plain)
+    assert recall > 0.95 and precision > 0.99 and plain < 0.6, (recall, precision, plain)
