@@ -31,6 +31,7 @@ __all__ = [
 
 MAX_BITS = 36  # of 128: pairs above are not even looked at
 _AT_ONCE = 128  # pairs: what is worked on fits the cache
+_MANY = 200_000  # images, above which half the samples must do: some strong crops are missed, half the time saved
 _COLUMNS = ["image", "sha256", "group", "distance", "kept", "how", "reason"]
 
 
@@ -106,7 +107,10 @@ def _stars(
     words = np.stack(
         [np.stack([one[h + v].to_numpy(np.uint64) for h in HASHES], 1) for v in VIEWS if HASHES[0] + v in one]
     )
-    pairs, _, view = join.similar(words[0], words, max_bits=max_bits) if n else (np.zeros((0, 2), int),) * 3
+    bands = 48 if n <= _MANY else 24
+    pairs, _, view = (
+        join.similar(words[0], words, max_bits=max_bits, bands=bands) if n else (np.zeros((0, 2), int),) * 3
+    )
     edges = _Edges(pairs, view >= len(VIEWS) // 2, rank)
     judge = _Judge(one, words, mapped)
     head, distance, share, mirrored = np.arange(n), np.zeros(n), np.ones(n), np.zeros(n, bool)
@@ -182,8 +186,9 @@ class _Judge:
     def __call__(self, i: np.ndarray, j: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, ...]:
         """(distance (k,), share, mirrored) of the pairs i, j; mirrored: whether the hashes met in a mirror."""
         if self.thumbs is None:
-            bits = np.stack([join.popcount(view[i] ^ self.words[0, j]) for view in self.words])
-            return bits.min(axis=0) / 128, np.ones(len(i)), bits.argmin(axis=0) >= len(VIEWS) // 2
+            ways = [(view[i], self.words[0, j]) for view in self.words] + [(v[j], self.words[0, i]) for v in self.words]
+            bits = np.stack([join.popcount(one ^ two) for one, two in ways])
+            return bits.min(axis=0) / 128, np.ones(len(i)), bits.argmin(axis=0) % len(VIEWS) >= len(VIEWS) // 2
         parts = [slice(start, start + _AT_ONCE) for start in range(0, len(i), _AT_ONCE)]
         turned = (np.where(mirrored[p, None, None], self.thumbs[i[p], :, ::-1], self.thumbs[i[p]]) for p in parts)
         found = list(self.mapped(compare.apart, turned, (self.thumbs[j[p]] for p in parts)))
