@@ -89,6 +89,8 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
         files.spare(options[text], *inputs, force=known)
     if not still:
         files.spare(options["out"], *inputs, force=options["force"])
+    elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
+        raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
     detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
@@ -216,7 +218,7 @@ def _limits(options: dict[str, Any]) -> Any:
 @click.option("--undo", is_flag=True, help="Let WHAT be crawled again; what was deleted stays deleted.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: bool, undo: bool, yes: bool) -> None:
-    """Take an image out for good: the file, masked copies, labels, crops, and its rows.
+    """Take an image out for good: the file, its copies, labels, crops, pages that may show it, and its rows.
 
     WHAT is an image's address, a hash (8 digits or more) or a file. Its hash and addresses are remembered, so that no
     later crawl brings it back. A photo of your own stays where it is and loses its rows only. Without WHAT, take-downs
@@ -320,24 +322,32 @@ def _photos(source: str) -> tuple[list[Path], Path]:
 @click.argument("photos", type=click.Path(exists=True))
 @click.option("--out", required=True, help="The workspace: masked/ and manifest.sqlite.")
 @click.option("--per-face", default=1, show_default=True, help="Masked copies of each face.")
-@click.option("--style", "styles", multiple=True, help="Only this style (may be given several times).")
+@click.option("--style", "styles", multiple=True, help="Only this style, or a transparent PNG (several times).")
 @click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
+@click.option("--scarf-as", default="without_mask", show_default=True, help="The class of scarves over mouth and nose.")
+@click.option("--look-alikes", "lookalikes", default=0.0, show_default=True,
+              help="Share of pictures with a hand, a beard, a cup … in place of a mask.")  # fmt: skip
+@click.option("--workers", default=1, show_default=True, help="Processes that draw at the same time.")
 @click.option("--seed", default=0, show_default=True)
-def mask(photos: str, out: str, per_face: int, styles: tuple[str, ...], wears: tuple[str, ...], seed: int) -> None:
+def mask(photos: str, out: str, workers: int, **options: Any) -> None:
     """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
 
     The photos stay as they are; a run that was ended goes on where it was.
     """
+    from concurrent.futures import ProcessPoolExecutor
+    from contextlib import nullcontext
+
     from tqdm import tqdm
 
     from . import faces, labels, landmarks, masks
     from .workspace import Workspace
 
-    made, skipped = masks.generate(
-        _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
-        refuse=landmarks.implausible, write_labels=labels.write_voc, per_face=per_face, styles=styles or None,
-        wears=wears or None, seed=seed, progress=tqdm if sys.stderr.isatty() else None,
-    )  # fmt: skip
+    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        made, skipped = masks.generate(
+            _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
+            refuse=landmarks.implausible, write_labels=labels.write_voc, executor=pool,
+            progress=tqdm if sys.stderr.isatty() else None, **options,
+        )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
     click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}")

@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Skip", "run"]
+__all__ = ["Interrupted", "Skip", "run"]
 
 
 class Skip(Exception):
@@ -14,6 +14,14 @@ class Skip(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a run: `.rows` and `.skipped` hold what was done until then, in order."""
+
+    def __init__(self, rows: list[Any], skipped: list[dict[str, Any]]) -> None:
+        super().__init__(f"interrupted after {len(rows) + len(skipped)} items")
+        self.rows, self.skipped = rows, skipped
 
 
 @dataclass(frozen=True)
@@ -44,18 +52,23 @@ def run(
 
     executor: anything with `map`, such as a ProcessPoolExecutor or a dask.distributed client's executor; the
     function must then be picklable. progress: a wrapper such as `tqdm`. `Skip` and `OSError` set one item aside;
-    any other error is a mistake of ours and ends the run, as does a full disk.
+    any other error is a mistake of ours and ends the run, as does a full disk. Ctrl-C raises Interrupted, which holds
+    what was done; whatever ends the run, an executor's items that have not begun are taken back.
     """
-    items = list(items)
-    mapped: Iterable[Any] = (executor.map if executor is not None else map)(_Attempt(function), items)
-    if progress is not None:
-        mapped = progress(_Sized(mapped, len(items)))
-    rows, skipped = [], []
-    for item, (result, reason) in zip(items, mapped, strict=True):
-        if reason is None:
-            rows.append(result)
-        else:
-            skipped.append({"item": str(item), "reason": reason})
+    items, rows, skipped = list(items), [], []
+    mapped = (executor.map if executor is not None else map)(_Attempt(function), items)
+    shown: Iterable[Any] = mapped if progress is None else progress(_Sized(mapped, len(items)))
+    try:
+        for item, (result, reason) in zip(items, shown, strict=True):
+            if reason is None:
+                rows.append(result)
+            else:
+                skipped.append({"item": str(item), "reason": reason})
+    except KeyboardInterrupt as trouble:
+        raise Interrupted(rows, skipped) from trouble
+    finally:
+        if hasattr(mapped, "close"):  # an executor's iterator: cancels what waits
+            mapped.close()
     return rows, skipped
 
 

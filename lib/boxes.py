@@ -6,7 +6,7 @@ A box is xyxy, float, in pixels of the upright photo, right and bottom edge excl
 import cv2
 import numpy as np
 
-__all__ = ["area", "clip", "crop", "iou", "jitter", "match", "nms", "square", "widen"]
+__all__ = ["area", "clip", "crop", "iou", "match", "nms", "square", "widen"]
 
 
 def area(xyxy: np.ndarray) -> np.ndarray:
@@ -68,15 +68,6 @@ def crop(rgb: np.ndarray, box: np.ndarray, *, margin: float, size: int) -> np.nd
         inside = inside[:side, :side]
     how = cv2.INTER_AREA if side > size else cv2.INTER_LINEAR
     return cv2.resize(inside, (size, size), interpolation=how)
-
-
-def jitter(xyxy: np.ndarray, *, rng: np.random.Generator, shift: float = 0.1, scale: float = 0.15) -> np.ndarray:
-    """Boxes (n, 4) as another detector might draw them: moved by ± shift and scaled by 1 ± scale of their own sides."""
-    xyxy = np.asarray(xyxy, float)
-    sides = xyxy[:, 2:] - xyxy[:, :2]
-    centre = (xyxy[:, :2] + xyxy[:, 2:]) / 2 + sides * rng.uniform(-shift, shift, sides.shape)
-    half = sides * rng.uniform(1 - scale, 1 + scale, sides.shape) / 2
-    return np.concatenate([centre - half, centre + half], axis=1)
 
 
 def nms(xyxy: np.ndarray, scores: np.ndarray, *, iou_threshold: float = 0.5) -> np.ndarray:

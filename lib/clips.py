@@ -1,5 +1,6 @@
 """Video files and streams: frames in, H.264 MP4 that browsers play out."""
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Writer:
         if not fps > 0:
             raise ValueError(f"fps: must be above 0, got {fps}")
         self.path = Path(path)
+        if self.path.suffix.lower() != ".mp4":
+            raise ValueError(f"clip: {self.path.name} must end in .mp4; that is what is written")
         self.count = 0
         self._fps = Fraction(fps).limit_denominator(1001)
         self._part = self.path.with_name(f".part-{self.path.name}")
@@ -66,14 +69,17 @@ class Writer:
         self.count += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; nothing is left where no frame was written."""
-        if self._container is not None:
-            container, self._container = self._container, None
-            try:
+        """Finish the file and give it its name; nothing is left where no frame was written, or the disk is full."""
+        if self._container is None:
+            return
+        container, self._container = self._container, None
+        try:
+            with contextlib.closing(container):
                 container.mux(self._stream.encode(None))
-            finally:
-                container.close()
-            self._part.replace(self.path)
+        except BaseException:
+            self._part.unlink(missing_ok=True)
+            raise
+        self._part.replace(self.path)
 
     def _open(self, av: Any, width: int, height: int) -> None:
         if width < 2 or height < 2:

@@ -143,7 +143,8 @@ def _weights() -> list[Finding]:
         if assets.have(name):
             findings.append(Finding(f"weights {name}", "ok", str(assets.find(name))))
         else:
-            mend = f"connect to the internet once, or put {files} into a folder and set MASK_ASSETS to it"
+            once = "unset MASK_OFFLINE" if assets.offline() else "connect to the internet"
+            mend = f"{once} once, or put {files} into a folder and set MASK_ASSETS to it"
             findings.append(Finding(f"weights {name}", "missing", "not here yet", spoils, mend))
     try:
         findings.append(Finding("68 landmarks", "ok", f"{assets.landmarks_68().name} (not for commercial use)"))

@@ -12,13 +12,12 @@ from . import assets, boxes
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["NAMES", "Finder", "available", "finder"]
+__all__ = ["NAMES", "Finder", "finder"]
 
 log = logging.getLogger(__name__)
 
 NAMES = ("yunet", "res10", "hog")  # in order of preference
 MIN_SCORE = {"yunet": 0.5, "res10": 0.5, "hog": 0.0}  # HOG's score is a margin, not a probability
-_NEEDS = {"yunet": ("yunet",), "res10": ("res10", "res10-graph"), "hog": ()}
 _FILLS = 0.35  # YuNet at 640 misses faces that fill more of the picture than this: look again at half the size
 
 
@@ -87,11 +86,6 @@ def finder(name: str = "auto", *, min_score: float | None = None, max_side: int 
             )
         return found
     raise assets.AssetMissing("no face finder is to be had:\n  " + "\n  ".join(reasons))
-
-
-def available(*, download: bool = False) -> list[str]:
-    """Detectors whose weights are here (or, with download, can be fetched now), the best first."""
-    return [name for name in NAMES if all(assets.have(need, download=download) for need in _NEEDS[name])]
 
 
 def _revive(name: str, min_score: float, max_side: int) -> Finder:

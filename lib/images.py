@@ -5,7 +5,7 @@ import os
 import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,9 +17,21 @@ from . import files
 from .batch import Skip
 from .files import sha256
 
-__all__ = ["SUFFIXES", "UnreadableImage", "encode", "find", "read", "resize", "sha256", "sharpness", "size", "write"]
+__all__ = [
+    "SUFFIXES",
+    "UnreadableImage",
+    "encode",
+    "find",
+    "opened",
+    "read",
+    "resize",
+    "sha256",
+    "sharpness",
+    "size",
+    "write",
+]
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 MAX_PIXELS = 100_000_000  # a decompression bomb is larger; a 100-megapixel camera is not
 
 # What Pillow raises on damaged pixels and metadata; it is no closed list, a test damages files of every format.
@@ -59,7 +71,7 @@ def read(source: str | Path | bytes, *, max_side: int | None = None) -> np.ndarr
     then decoded at reduced size, which is several times faster. Raises UnreadableImage.
     """
     name = "<bytes>" if isinstance(source, bytes) else source
-    with _opened(name, source) as image:
+    with opened(name, source) as image:
         _check_pixels(name, image.size)
         if max_side and image.format == "JPEG":
             share = max_side / max(image.size)  # draft keeps both sides at least as large as asked
@@ -70,8 +82,11 @@ def read(source: str | Path | bytes, *, max_side: int | None = None) -> np.ndarr
 
 
 @contextmanager
-def _opened(name: object, source: str | Path | bytes) -> Iterator[Image.Image]:
-    """An open image; whatever its damage raises, here or in the block, comes out as UnreadableImage."""
+def opened(name: object, source: str | Path | bytes) -> Iterator[Image.Image]:
+    """Open an image (its file or its bytes): whatever its damage raises, here or in the block, is UnreadableImage.
+
+    name is what the error calls it. Keep in the block what decodes, nothing else.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata are no help here
@@ -109,7 +124,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
 
 def size(path: str | Path) -> tuple[int, int]:
     """(width, height) of the upright image, read from the header alone. Raises UnreadableImage."""
-    with _opened(path, path) as image:
+    with opened(path, path) as image:
         w, h = image.size
         return (h, w) if image.getexif().get(0x0112, 1) in range(5, 9) else (w, h)
 
@@ -141,12 +156,12 @@ def write(path: str | Path, content: np.ndarray | bytes | str, *, quality: int =
     return files.write(path, content)
 
 
-def find(folder: str | Path) -> list[Path]:
+def find(folder: str | Path, *, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """Image files in a folder and below, by suffix, in natural order (photo2 before photo10); hidden ones left out."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"folder: {folder} does not exist; give a folder of photos")
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
     visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     return sorted(
         visible,

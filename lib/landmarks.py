@@ -22,17 +22,22 @@ PARTS = {
     "inner lips": range(60, 68),
 }
 
+# The same 68 points of a face seen in a mirror.
+_MIRROR = np.r_[16:-1:-1, 26:16:-1, 27:31, 35:30:-1, 45:41:-1, 47:45:-1, 39:35:-1, 41:39:-1, 54:47:-1, 59:54:-1]
+_MIRROR = np.r_[_MIRROR, 64:59:-1, 67:64:-1]
+
 # RGB; jaw and nose, which carry a mask, stand out.
 _COLOURS = {"jaw": (0, 200, 255), "nose bridge": (255, 140, 0), "nose base": (255, 190, 90), "other": (150, 230, 150)}
 
 # The predictor learnt in HOG's square boxes. Where HOG and YuNet found the same 289 faces, HOG's side was 0.94 of
-# the mean of YuNet's sides (± 0.08) and its centre 0.06 lower. Rows: side, shift right, shift down. The landmarks
-# from any of the first four starts agree on a face that the predictor understands; the rest are for turned heads.
-_STARTS = ((0.94, -0.05, 0.06), (0.94, 0.05, 0.06), (1.02, 0.0, 0.03), (0.88, 0.0, 0.08))
+# the mean of YuNet's sides (± 0.08) and its centre 0.06 lower. Rows: side, shift right, shift down. The landmarks from
+# any of the first four starts, two of them on the face mirrored, agree on a face that the predictor understands: what
+# it makes up on a profile or on a wall is seldom its own mirror image. The rest are for turned heads.
+_STARTS = ((0.94, -0.05, 0.06), (0.88, 0.0, 0.08)), ((0.94, -0.05, 0.06), (1.02, 0.0, 0.03))
 _MORE = tuple((side, right, down) for right in (-0.24, -0.15, 0.15, 0.24) for side, down in ((0.9, 0.03), (1.0, 0.08)))
-_MORE += ((0.9, 0.0, -0.05), (0.9, 0.0, 0.15))
-_AGREED, _DISAGREED = 0.05, 0.06  # mean distance from the median, as a share of 0.4 box sides (about the eye distance)
-_SIDE = 160.0  # a smaller face is enlarged to so many pixels
+_MORE += ((0.94, 0.05, 0.06), (0.9, 0.0, -0.05), (0.9, 0.0, 0.15))
+_AGREED = 0.05  # mean distance from the median, as a share of 0.4 box sides (about the eye distance)
+_SIDES = (160.0, 480.0)  # a smaller face is enlarged to, a larger one shrunk to so many pixels
 _MIN_EYES = 7.0  # pixels between the eyes
 
 
@@ -58,35 +63,51 @@ class Locator:
         return Locator, ()
 
     def _placed(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Points of one face; a small one is enlarged first, as the predictor answers in whole pixels."""
+        """Points of one face, looked at neither too small (the predictor answers in whole pixels) nor too large."""
         if not (box[2] > box[0] and box[3] > box[1]):
             return np.full((68, 2), np.nan)
         side = (box[2:] - box[:2]).mean()
-        if side >= _SIDE:
-            return self._settle(rgb, box)
         h, w = rgb.shape[:2]
         left, top = np.clip(np.floor(box[:2] - side), 0, (w - 1, h - 1)).astype(int)
         right, bottom = np.clip(np.ceil(box[2:] + side), (left + 1, top + 1), (w, h)).astype(int)
-        part, corner, scale = rgb[top:bottom, left:right], np.array([left, top]), _SIDE / side
+        part, corner, scale = rgb[top:bottom, left:right], np.array([left, top]), np.clip(side, *_SIDES) / side
         wh = max(1, round(part.shape[1] * scale)), max(1, round(part.shape[0] * scale))
-        part = cv2.resize(part, wh, interpolation=cv2.INTER_CUBIC)
+        part = cv2.resize(part, wh, interpolation=cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA)
         scales = np.array(wh) / (right - left, bottom - top)
         return self._settle(part, ((box.reshape(2, 2) - corner) * scales).ravel()) / scales + corner
 
     def _settle(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """Median of the starts that agree best; NaN where none do."""
+        """Median of the starts that agree best, on the face and on its mirror image alike; NaN where none do."""
         scale = (box[2:] - box[:2]).mean() * 0.4
-        tries = np.array([self._once(rgb, box, *start) for start in _STARTS])
+        mirrored = np.ascontiguousarray(rgb[:, ::-1])
+        plain, other = self._tried(rgb, box, _STARTS[0]), self._tried(mirrored, box, _STARTS[1], mirrored=True)
+        tries = np.concatenate([plain, other])
         middle = np.median(tries, axis=0)
         if np.linalg.norm(tries - middle, axis=2).mean() / scale < _AGREED:
             return middle
-        tries = np.concatenate([tries, [self._once(rgb, box, *start) for start in _MORE]])
+        plain = np.concatenate([plain, self._tried(rgb, box, _MORE)])
+        other = np.concatenate([other, self._tried(mirrored, box, _MORE, mirrored=True)])
+        tries = np.concatenate([plain, other])
         apart = np.linalg.norm(tries[:, None] - tries[None], axis=3).mean(2)
-        best = np.sort(apart, axis=1)[:, 1:5].mean(1).argmin()
-        tries = tries[np.argsort(apart[best])[:5]]
+        near = [np.argsort(part, axis=1)[:, :5] for part in (apart[:, : len(plain)], apart[:, len(plain) :])]
+        groups = np.concatenate([near[0], near[1] + len(plain)], axis=1)  # five of either kind around each try
+        best = np.take_along_axis(apart, groups, axis=1).mean(1).argmin()
+        tries = tries[groups[best]]
         middle = np.median(tries, axis=0)
-        agreed = np.linalg.norm(tries - middle, axis=2).mean() / scale < _DISAGREED
+        agreed = np.linalg.norm(tries - middle, axis=2).mean() / scale < _AGREED
         return middle if agreed else np.full((68, 2), np.nan)
+
+    def _tried(
+        self, rgb: np.ndarray, box: np.ndarray, starts: tuple[tuple[float, ...], ...], *, mirrored: bool = False
+    ) -> np.ndarray:
+        """Points (n, 68, 2) from every start; of a mirrored picture as they lie in the picture itself."""
+        if not mirrored:
+            return np.array([self._once(rgb, box, *start) for start in starts])
+        w = rgb.shape[1]
+        box = np.array([w - box[2], box[1], w - box[0], box[3]])
+        points = np.array([self._once(rgb, box, *start) for start in starts])[:, _MIRROR]
+        points[..., 0] = w - points[..., 0]
+        return points
 
     def _once(self, rgb: np.ndarray, box: np.ndarray, side: float, right: float, down: float) -> np.ndarray:
         w, h = box[2:] - box[:2]
@@ -121,7 +142,7 @@ def draw(rgb: np.ndarray, points: np.ndarray, *, numbers: bool = True) -> np.nda
 def finder() -> Locator:
     """Load the 68-point predictor: a callable (rgb, xyxy (n, 4)) → points (n, 68, 2).
 
-    It shrinks nothing and needs 4 ms a frontal and some 15 ms a turned face. Raises AssetMissing.
+    It needs 4 ms a frontal and some 25 ms a turned face, however large the photo. Raises AssetMissing.
     """
     return Locator()
 

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS decisions (
 CREATE TABLE IF NOT EXISTS forgotten (key TEXT PRIMARY KEY, time REAL NOT NULL, takedown INTEGER);
 CREATE TABLE IF NOT EXISTS takedowns (
     id INTEGER PRIMARY KEY, files TEXT, started REAL NOT NULL, finished REAL);
+CREATE INDEX IF NOT EXISTS images_by_file ON images (file);
 CREATE INDEX IF NOT EXISTS decisions_by_image ON decisions (sha256);
 CREATE INDEX IF NOT EXISTS sources_by_url ON sources (url);
 CREATE INDEX IF NOT EXISTS attempts_by_url ON attempts (url);
@@ -51,6 +52,10 @@ SELECT images.*,
 FROM images LEFT JOIN sources USING (sha256)
 WHERE sha256 NOT IN (SELECT child FROM derivations)
 GROUP BY sha256 ORDER BY images.rowid
+"""
+_REPLACED = """
+SELECT sha256 FROM images WHERE file = ? AND sha256 != ?
+AND sha256 NOT IN (SELECT sha256 FROM decisions WHERE step = 'replaced' AND undone IS NULL)
 """
 
 
@@ -98,15 +103,22 @@ class Manifest:
                 self._depth -= 1
 
     def add_image(self, sha256: str, file: str | Path, *, bytes: int, width: int, height: int) -> bool:
-        """Remember an image; whether it was new. A known one keeps its first file for as long as that is there."""
+        """Remember an image; whether it was new. A known one keeps its first file for as long as that holds it.
+
+        What the file held before, where that was edited in place, is set aside by a decision of step "replaced".
+        """
         row = (sha256, self._shown(file), bytes, width, height, time.time())
         with self.together():
-            if self._write("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", [row]) > 0:
-                return True
+            new = self._write("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?)", [row]) > 0
+            back = self.undo("replaced", sha256) > 0
             first = self.holds(sha256)
-            if first is not None and not first.is_file() and Path(file).is_file():
+            if first is not None and (back or not first.is_file()) and Path(file).is_file():
                 self._write("UPDATE images SET file = ? WHERE sha256 = ?", [(row[1], sha256)])
-        return False
+            if new or back:
+                rows = self._database.execute(_REPLACED, (row[1], sha256)).fetchall()
+                reason = f"replaced: the file now holds {sha256[:12]}"
+                self.decide("replaced", [(old, False, reason) for (old,) in rows])
+        return new
 
     def add_source(
         self,
@@ -124,6 +136,12 @@ class Manifest:
         """Remember where an image was seen; whether that was new. label: the class that query or folder promise."""
         row = (sha256, url, page, query, engine, label, rank, http_type, licence, time.time())
         return self._write(f"INSERT OR IGNORE INTO sources VALUES ({', '.join('?' * len(row))})", [row]) > 0
+
+    def promise(self, sha256: str, url: str, label: str, *, engine: str) -> bool:
+        """Change the class that a known source promises, '' where it promises nothing any more; whether it changed."""
+        row = (label, sha256, url, engine, label)
+        what = "UPDATE sources SET label = ? WHERE sha256 = ? AND url = ? AND engine = ? AND label != ?"
+        return self._write(what, [row]) > 0
 
     def add_attempt(self, url: str, outcome: str, *, query: str = "", engine: str = "", reason: str = "") -> None:
         """Remember what became of one result of a search, and why.
@@ -162,7 +180,7 @@ class Manifest:
 
     def undo(self, step: str, sha256: str | None = None) -> int:
         """Take back a step's decisions, on one image or on all; how many were taken back."""
-        only, values = (" AND sha256 = ?", [sha256]) if sha256 else ("", [])
+        only, values = (" AND sha256 = ?", [sha256]) if sha256 is not None else ("", [])
         return self._write(
             "UPDATE decisions SET undone = ? WHERE step = ? AND undone IS NULL" + only, [(time.time(), step, *values)]
         )

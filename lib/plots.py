@@ -28,6 +28,7 @@ __all__ = [
     "timeline",
 ]
 
+LINE = 14  # pixels of a line of a contact sheet's captions
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
@@ -75,11 +76,13 @@ def sheet(
     columns: int = 8,
     side: int = 128,
 ) -> np.ndarray:
-    """A contact sheet, rgb: pictures (any sizes) fitted into squares, each with a line of caption and a coloured rim.
+    """A contact sheet, rgb: pictures (any sizes) fitted into squares, each with its caption and a coloured rim.
 
-    An empty sequence gives an empty sheet of one row. A caption that is too long is shortened.
+    An empty sequence gives an empty sheet of one row. Captions take two lines where one needs it; what is longer still
+    is cut in its middle.
     """
-    text = 18 if captions is not None else 0
+    lines = [_wrapped(str(words), side) for words in captions or ()]
+    text = 0 if captions is None else 4 + LINE * max(map(len, lines), default=1)
     gap = 4
     columns = max(1, min(columns, len(pictures) or 1))
     rows = max(1, -(-len(pictures) // columns))
@@ -94,15 +97,32 @@ def sheet(
         if colours is not None:
             cv2.rectangle(page, (x, y), (x + side - 1, y + side - 1), colours[i], 3)
         if captions is not None:
-            words = _fitted(str(captions[i]), side)
-            cv2.putText(page, words, (x, y + side + 13), cv2.FONT_HERSHEY_SIMPLEX, 0.38, INK, 1, cv2.LINE_AA)
+            for k, words in enumerate(lines[i]):
+                at = (x, y + side + 13 + k * LINE)
+                cv2.putText(page, words, at, cv2.FONT_HERSHEY_SIMPLEX, 0.38, INK, 1, cv2.LINE_AA)
     return page
 
 
+def _wrapped(words: str, width: int) -> list[str]:
+    """One line, or two that break at a space; each cut in its middle where it is still wider than so many pixels."""
+    if _wide(words) <= width or " " not in words:
+        return [_fitted(words, width)]
+    breaks = [k for k, letter in enumerate(words) if letter == " "]
+    at = max((k for k in breaks if _wide(words[:k]) <= width), default=breaks[0])
+    return [_fitted(words[:at], width), _fitted(words[at + 1 :], width)]
+
+
 def _fitted(words: str, width: int) -> str:
-    while words and cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 0.38, 1)[0][0] > width:
-        words = words[:-3] + ".." if len(words) > 3 else words[:-1]
-    return words
+    keep = len(words)
+    short = words
+    while keep > 1 and _wide(short) > width:
+        keep -= 1
+        short = f"{words[: (keep + 1) // 2]}..{words[len(words) - keep // 2 :]}"
+    return short
+
+
+def _wide(words: str) -> int:
+    return int(cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, 0.38, 1)[0][0])
 
 
 def show(rgb: np.ndarray, *, alt: str, width: int = 900, quality: int = 80) -> Any:

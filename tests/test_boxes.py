@@ -81,15 +81,6 @@ def test_a_crop_without_area_is_refused(box: tuple[int, ...]) -> None:
         boxes.crop(gradient(20, 20), np.array(box), margin=0.1, size=8)
 
 
-@given(some_boxes(), st.integers(0, 9))
-def test_jitter_stays_near_and_repeats(a: np.ndarray, seed: int) -> None:
-    one = boxes.jitter(a, rng=np.random.default_rng(seed))
-    assert np.array_equal(one, boxes.jitter(a, rng=np.random.default_rng(seed)))
-    sides = a[:, 2:] - a[:, :2]
-    assert (abs((one[:, :2] + one[:, 2:]) / 2 - (a[:, :2] + a[:, 2:]) / 2) <= 0.1001 * sides).all()
-    assert (np.diag(boxes.iou(one, a)) > 0.4).all()
-
-
 @given(some_boxes(), st.floats(0.1, 0.9))
 def test_suppression_keeps_the_best_of_each_heap(a: np.ndarray, threshold: float) -> None:
     scores = np.linspace(1, 0.1, len(a))

@@ -25,6 +25,29 @@ def test_frames_come_back_in_order_with_their_times(tmp_path: Path) -> None:
     assert [round(float(rgb.mean()), -1) for _, rgb in back] == [0, 100, 200]
 
 
+def test_a_writer_makes_mp4_only(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"must end in \.mp4"):
+        clips.Writer(tmp_path / "a.avi", fps=10)
+
+
+def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = clips.Writer(tmp_path / "a.mp4", fps=10)
+    writer.write(plain(10))
+    container = writer._container
+
+    class Full:
+        def mux(self, packets: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        def close(self) -> None:
+            container.close()
+
+    monkeypatch.setattr(writer, "_container", Full())
+    with pytest.raises(OSError, match="No space left"):
+        writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_odd_size_and_a_change_of_size_fit(tmp_path: Path) -> None:
     with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
         writer.write(plain(50, 33, 65))

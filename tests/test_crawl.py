@@ -138,6 +138,21 @@ def test_a_gallery_is_crawled_page_by_page_and_named_by_content(host, work):
     assert not [p for p in work.raw.rglob("*") if p.name.startswith(".part")]
 
 
+def test_what_is_known_of_an_image_is_kept(host, work):
+    content, before = picture(1), time.time()
+    host.gallery(["/a.jpg"])
+    host.answers["/a.jpg"] = (200, {"Content-Type": "Image/JPEG; charset=x"}, content)
+    take(host, work, query="nurse", label="with_mask")
+    with work.manifest() as manifest:
+        image, source = manifest.read("images").iloc[0], manifest.read("sources").iloc[0]
+    assert (image.sha256, image.bytes, image.width, image.height) == (images.sha256(content), len(content), 80, 60)
+    assert image.file == f"raw/{image.sha256[:2]}/{image.sha256}.jpg" and before <= image.time <= time.time()
+    told = source[["url", "page", "query", "engine", "label", "rank", "http_type"]].tolist()
+    page = f"{host.url}/photo/a.jpg"
+    assert told == [f"{host.url}/a.jpg", page, "nurse", "gallery", "with_mask", 1, "image/jpeg"]
+    assert source.licence is None
+
+
 def test_the_limit_holds_exactly_with_several_threads(host, work):
     names = [f"/image/{i}.jpg" for i in range(40)]
     host.gallery(names)
@@ -375,10 +390,99 @@ def test_a_page_that_gives_nothing_raises_and_says_what_to_try(engine, answer, s
     assert said in str(trouble.value)
 
 
-def test_an_engine_that_hangs_raises(host, work):
+@pytest.mark.parametrize("engine", [*PAGES, "site"])
+def test_an_engine_that_hangs_raises(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
     host.answers["/results"] = _drip
+    named = (
+        {"query": f"{host.url}/results", "address": None} if engine == "site" else {"address": f"{host.url}/results"}
+    )
     with pytest.raises(crawl.NothingParsed, match="Check the network|not finished"):
-        take(host, work, engine="bing", address=f"{host.url}/results")
+        take(host, work, engine=engine, limits=dataclasses.replace(FAST, deadline=0.3), **named)
+
+
+def asked_of(engine: str, host: Host, names: list[str], *, elsewhere: tuple[str, ...] = ()) -> dict:
+    """How an engine is asked for images of this host (and of elsewhere); its results page is there for it."""
+    addresses = [f"{host.url}{n}" for n in names] + list(elsewhere)
+    first = {"bing": ("first", "0"), "google": ("start", "0"), "baidu": ("pn", "0"), "flickr": ("page", "1")}
+    if engine == "urls":
+        return {"engine": engine, "query": addresses, "address": None}
+    if engine == "site":
+        host.answers["/start"] = _html(f'<img src="{a}">' for a in addresses)
+        return {"engine": engine, "query": f"{host.url}/start", "address": None}
+    if engine == "gallery":
+        host.gallery(addresses, a_page=50)
+        return {"engine": engine}
+    key, value = first[engine]
+    host.answers["/results"] = lambda h: PAGES[engine](addresses if h.asked[key] == value else [])
+    return {"engine": engine, "address": f"{host.url}/results"}
+
+
+EVERY = [*PAGES, "gallery", "site", "urls"]
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_every_engine_s_images_are_guarded_and_accounted_for(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    hang = threading.Event()
+    bad = {
+        "/none.jpg": ((404, {}, b"gone"), "failed", "HTTP 404"),
+        "/limit.jpg": ((429, {"Retry-After": "0"}, b""), "failed", "HTTP 429"),
+        "/html.jpg": ((200, {"Content-Type": "image/jpeg"}, b"<!DOCTYPE html><p>hello"), "unreadable", "web page"),
+        "/bomb.png": (bomb(), "refused", "megapixels"),
+        "/endless.jpg": (_endless, "refused", "larger than 0.3 MB"),
+        "/hang.jpg": (lambda handler: hang.wait(5) and None, "failed", "no answer within 0.6 s"),
+    }
+    host.answers |= {path: answer for path, (answer, _, _) in bad.items()}
+    host.answers |= {"/ok.jpg": picture(9), "/moved.jpg": (301, {"Location": "/there.jpg"}, b"")}
+    host.answers["/there.jpg"] = picture(10)
+    row = take(host, work, **asked_of(engine, host, [*bad, "/ok.jpg", "/moved.jpg"]), allow_private=True)
+    hang.set()
+    said = attempts(work)
+    for path, (_, outcome, reason) in bad.items():
+        assert said[path][0] == outcome and reason in said[path][1], (path, said[path])
+    assert (row.parsed, row.downloaded, row.refused, row.left) == (len(bad) + 2, 2, len(bad), 0)
+    report = crawl.report(work).iloc[0]
+    assert report.engine == engine and report[["unreadable", "refused", "failed"]].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_no_engine_leads_to_a_private_address(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    inner = Host()
+    try:
+        inner.answers["/secret.jpg"] = picture(1)
+        host.answers["/out.jpg"] = (302, {"Location": f"{inner.url}/secret.jpg"}, b"")
+        wanted = asked_of(engine, host, ["/out.jpg"], elsewhere=(f"{inner.url}/secret.jpg",))
+        row = take(host, work, **wanted)
+        assert (row.downloaded, row.refused) == (0, 2) and row.why == "2 × a private or loopback address"
+        assert not inner.hits and bool(host.hits["/out.jpg"]) == (engine == "gallery")
+    finally:
+        inner.server.shutdown()
+        inner.server.server_close()
+
+
+@pytest.mark.parametrize("engine", EVERY)
+def test_every_engine_remembers_and_brings_nothing_twice(engine, host, work, monkeypatch):
+    monkeypatch.setenv("FLICKR_APIKEY", "key")
+    names = [f"/{i}.jpg" for i in range(4)]
+    host.answers |= {n: picture(i) for i, n in enumerate(names)}
+    take(host, work, **asked_of(engine, host, names[:3]), allow_private=True)
+    wanted = {"query": "others"} | asked_of(engine, host, names[1:])
+    if engine == "site":  # another page of it is another query
+        host.answers["/other"] = host.answers["/start"]
+        wanted["query"] = f"{host.url}/other"
+    row = take(host, work, **wanted, allow_private=True)
+    assert (row.downloaded, row.known) == (1, 2) and all(host.hits[n] == 1 for n in names)
+    with work.manifest() as manifest:
+        sources = manifest.read("sources")
+    twice = sources[sources.sha256 == images.sha256(picture(2))]
+    assert len(twice) == (1 if engine == "urls" else 2) and set(sources.engine) == {engine}
+    host.gallery([f"{host.url}{names[2]}"])
+    take(host, work)  # another engine is another source of the same picture
+    with work.manifest() as manifest:
+        assert manifest.read("sources").query("engine == 'gallery'").sha256.isin([images.sha256(picture(2))]).any()
+    assert host.hits[names[2]] == 1
 
 
 def test_bing_survives_a_renamed_attribute():
@@ -447,9 +551,10 @@ def test_smaller_than_wanted_is_refused(host, work):
     assert "smaller than 30 pixels" in take(host, work, limits=crawl.Limits(side=30)).why
 
 
-def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
+@pytest.mark.parametrize("engine", ["bing", "gallery", "urls"])
+def test_a_killed_crawl_resumes_and_fetches_nothing_twice(engine, host, work):
     names = [f"/image/{i}.jpg" for i in range(30)]
-    host.gallery(names)
+    wanted = asked_of(engine, host, names) | {"allow_private": True}
     served: set[str] = set()
     slow = threading.Event()
 
@@ -462,10 +567,11 @@ def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
 
     host.answers |= {n: image for n in names}
     code = (
-        "from lib import crawl; from lib.workspace import Workspace; import sys;"
-        "crawl.crawl('people', engine='gallery', address=sys.argv[1], into=Workspace(sys.argv[2]))"
+        "from lib import crawl; from lib.workspace import Workspace; import sys, json;"
+        "crawl.crawl(**{'query': 'people', **json.loads(sys.argv[1])}, into=Workspace(sys.argv[2]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, host.url, str(work.root)])
+    how = json.dumps({"address": host.url, **wanted})
+    process = subprocess.Popen([sys.executable, "-c", code, how, str(work.root)])
     until = time.monotonic() + 20
     while len(served) < 8 and time.monotonic() < until:
         time.sleep(0.01)
@@ -476,7 +582,7 @@ def test_a_killed_crawl_resumes_and_fetches_nothing_twice(host, work):
     with work.manifest() as manifest:
         remembered = set(manifest.read("images").sha256)
     assert 0 < len(remembered) < 30 and remembered <= {Path(n).stem for n in before}
-    row = take(host, work)
+    row = take(host, work, **wanted)
     assert row.known == len(remembered) and row.downloaded == 30 - len(remembered)
     twice = sum(hits - 1 for name, hits in host.hits.items() if name.startswith("/image/"))
     assert twice <= 4, "at most those in flight of four threads are asked for again"
@@ -707,7 +813,9 @@ def test_a_folder_is_remembered_where_it_lies(tmp_path, work):
     assert dict(zip([Path(f).name for f in rows.file], rows.label, strict=True)) == {
         "a.jpg": "with_mask", "b.png": "without_mask", "loose.jpg": "", "again.jpg": "without_mask",
     }  # fmt: skip
-    assert sorted(Path(s["item"]).name for s in skipped) == ["cut.jpg", "text.jpg"]
+    assert sorted(Path(s["item"]).name for s in skipped) == ["a.jpg", "cut.jpg", "text.jpg"], (
+        "a.jpg promises two classes"
+    )
     assert {p: p.read_bytes() for p in (tmp_path / "mine").rglob("*") if p.is_file()} == before
     assert not work.raw.exists()
     with work.manifest() as manifest:
@@ -742,6 +850,140 @@ def test_photos_that_were_renamed_are_found_again(tmp_path, work):
     with work.manifest() as manifest:
         kept = manifest.kept()
     assert len(kept) == 2 and all(Path(p).is_file() for p in kept.path)
+
+
+def taken(folder: Path, work: Workspace) -> tuple[dict[str, str], dict[str, str]]:
+    """Label by file name of what is kept, and reason by name of what was said of the rest."""
+    _, skipped = crawl.take_in(folder, into=work)
+    with work.manifest() as manifest:
+        kept = manifest.kept()
+    return {Path(r.path).name: r.label for r in kept.itertuples()}, {Path(s["item"]).name: s["reason"] for s in skipped}
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_kinds_of_photos_that_are_not_read_are_named_with_what_to_do(tmp_path, work, zipped):
+    heic = b"\0\0\0\x18ftypheic" + bytes(300)
+    held = {"a.jpg": picture(1), "b.HEIC": heic, "c.dng": b"raw", "d.jpg": heic, "notes.txt": b"x"}
+    for name, content in held.items():
+        images.write(tmp_path / "mine" / name, content)
+    folder = tmp_path / "mine"
+    if zipped:
+        folder = tmp_path / "mine.zip"
+        with zipfile.ZipFile(folder, "w") as archive:
+            for name in held:
+                archive.write(tmp_path / "mine" / name, name)
+    rows, skipped = crawl.take_in(folder, into=work)
+    why = {s["item"].replace("!", "/").split("/")[-1]: s["reason"] for s in skipped}
+    assert len(rows) == 1 and set(why) == {"b.HEIC", "c.dng", "d.jpg"}
+    assert all("HEIC" in why[n] and "save it as JPEG" in why[n] for n in ("b.HEIC", "d.jpg")) and "raw" in why["c.dng"]
+    assert crawl.report(work).unreadable.tolist() == [3]
+
+
+def test_a_folder_of_heic_alone_says_so(tmp_path, work):
+    images.write(tmp_path / "mine" / "a.heic", b"x")
+    with pytest.raises(ValueError, match="1 are there, but HEIC files are not read here; save it as JPEG"):
+        crawl.take_in(tmp_path / "mine", into=work)
+
+
+def test_avif_is_read(tmp_path, work):
+    from PIL import Image
+
+    Image.fromarray(images.read(picture(1))).save(tmp_path / "a.avif")
+    rows, skipped = crawl.take_in(tmp_path, into=work)
+    assert rows[["width", "height"]].values.tolist() == [[80, 60]] and not skipped
+
+
+def test_a_picture_in_folders_of_two_classes_is_said_and_decided_by_moving_it(tmp_path, work):
+    mine = tmp_path / "mine"
+    for name in ("with_mask/a.jpg", "without_mask/a copy.jpg"):
+        images.write(mine / name, picture(1))
+    kept, why = taken(mine, work)
+    assert list(kept.values()) == [""] and len(why) == 1
+    assert "with_mask (a.jpg) and without_mask (a copy.jpg)" in next(iter(why.values()))
+    with work.manifest() as manifest:
+        assert sorted(manifest.read("sources").label) == ["with_mask", "without_mask"]
+    (mine / "with_mask/a.jpg").unlink()
+    assert taken(mine, work) == ({"a copy.jpg": "without_mask"}, {})
+    (mine / "with_mask/b.jpg").write_bytes(picture(1))
+    (mine / "without_mask/a copy.jpg").unlink()
+    assert taken(mine, work) == ({"b.jpg": "with_mask"}, {}), "a person moved it to another class"
+
+
+def test_a_photo_edited_in_place_is_one_photo_and_may_be_edited_back(tmp_path, work):
+    mine = tmp_path / "mine"
+    images.write(mine / "with_mask" / "a.jpg", picture(1))
+    assert taken(mine, work) == ({"a.jpg": "with_mask"}, {})
+    images.write(mine / "with_mask" / "a.jpg", picture(2))
+    taken(mine, work)
+    with work.manifest() as manifest:
+        kept, said = manifest.kept(), manifest.standing("replaced")
+        assert kept.sha256.tolist() == [images.sha256(picture(2))] and kept.label.tolist() == ["with_mask"]
+        assert said.sha256.tolist() == [images.sha256(picture(1))] and "now holds" in said.reason[0]
+    images.write(mine / "with_mask" / "a.jpg", picture(1))
+    taken(mine, work)
+    taken(mine, work)
+    with work.manifest() as manifest:
+        kept = manifest.kept()
+        assert kept.sha256.tolist() == [images.sha256(picture(1))] and kept.label.tolist() == ["with_mask"]
+        assert manifest.standing("replaced").sha256.tolist() == [images.sha256(picture(2))]
+
+
+@pytest.mark.parametrize("other", ["0.jpg", "z.jpg"])
+def test_an_edited_photo_whose_old_bytes_lie_elsewhere_is_found_there(tmp_path, work, other):
+    mine = tmp_path / "mine"
+    images.write(mine / "a.jpg", picture(1))
+    taken(mine, work)
+    images.write(mine / other, picture(1))
+    images.write(mine / "a.jpg", picture(2))
+    taken(mine, work)
+    with work.manifest() as manifest:
+        kept = {Path(r.path).name: r.sha256 for r in manifest.kept().itertuples()}
+    assert kept == {"a.jpg": images.sha256(picture(2)), other: images.sha256(picture(1))}
+
+
+def test_bombs_in_a_folder_or_a_zip_are_skipped_and_the_rest_is_taken(tmp_path, work):
+    images.write(tmp_path / "mine" / "bomb.png", bomb())
+    images.write(tmp_path / "mine" / "a.jpg", picture(1))
+    rows, skipped = crawl.take_in(tmp_path / "mine", into=work)
+    assert len(rows) == 1 and "pixels" in skipped[0]["reason"]
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(tmp_path / "mine" / "bomb.png", "bomb.png")
+        archive.writestr("zeros.jpg", bytes(crawl.Limits().bytes + 1))
+        archive.writestr("page.jpg", b"<!doctype html>")
+        archive.writestr("b.jpg", picture(2))
+    rows, skipped = crawl.take_in(tmp_path / "mine.zip", into=work)
+    why = {s["item"].split("!")[-1]: s["reason"] for s in skipped}
+    assert len(rows) == 1 and len(why) == 3 and "larger than 25 MB" in why["zeros.jpg"] and "pixels" in why["bomb.png"]
+    assert len(list(work.raw.rglob("*.*"))) == 1
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_killed_take_in_is_done_again_and_loses_nothing(tmp_path, work, zipped):
+    mine = tmp_path / "mine"
+    for i in range(12):
+        images.write(mine / f"{i}.jpg", picture(i))
+    if zipped:
+        with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+            for path in images.find(mine):
+                archive.write(path, path.name)
+    folder = tmp_path / "mine.zip" if zipped else mine
+    code = (
+        "import os, signal, sys; from lib import crawl; from lib.workspace import Workspace\n"
+        "def kill(items):\n"
+        "    for i, item in enumerate(items):\n"
+        "        yield item\n"
+        "        i == 6 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "crawl.take_in(sys.argv[1], into=Workspace(sys.argv[2]), progress=kill)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(folder), str(work.root)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with work.manifest() as manifest:
+        assert len(manifest.read("images")) < 12
+    rows, skipped = crawl.take_in(folder, into=work)
+    assert len(rows) == 12 and not skipped
+    with work.manifest() as manifest:
+        assert len(manifest.kept()) == 12
+    assert len(list(work.raw.rglob("*.jpg"))) == 12 * zipped
 
 
 def test_a_zip_is_unpacked_by_content_and_never_outside(tmp_path, work):
@@ -806,7 +1048,9 @@ def test_the_report_the_funnel_and_the_sheet_tell_what_came(host, work):
     row = crawl.report(work).iloc[0]
     assert (row.parsed, row.downloaded, row.known, row.unreadable, row.failed) == (4, 0, 2, 1, 1)
     assert sorted(row.why.split(", ")) == ["1 × HTTP 404", "1 × not an image"]
+    bad = crawl.unreadable(work)
+    assert len(bad) == 1 and bad[0]["item"].endswith("/text.jpg") and bad[0]["reason"].startswith("not an image")
     with work.manifest() as manifest:
         manifest.decide("dedupe", [(images.sha256(picture(1)), False, "copy")])
     assert list(crawl.funnel(work).values()) == [4, 3, 2, 1, 1]
-    assert crawl.arrivals(work, columns=2, side=50).shape == (18 + 50 + 8, 112, 3)
+    assert crawl.arrivals(work, columns=2, side=90).shape == (18 + 90 + 8, 192, 3)

@@ -174,6 +174,13 @@ def test_group_joins_photo_twins_parent_and_person():
     assert grouped(rows, twins=twins) == [{0, 1, 3}, {2, 7}, {4, 5}, {6}, {8}, {9}]
 
 
+def test_group_takes_several_tables_of_twins_and_an_image_in_several_groups():
+    rows = table(*({"image": f"p/{i}.jpg"} for i in range(6)))
+    copies = pd.DataFrame({"image": ["p/0.jpg", "p/1.jpg"], "group": [0, 0]})
+    masked = pd.DataFrame({"image": ["p/2.jpg", "p/3.jpg", "p/3.jpg", "p/4.jpg"], "group": [0, 0, 1, 1]})
+    assert grouped(rows, twins=[copies, masked]) == [{0, 1}, {2, 3, 4}, {5}], "each table counts its groups from 0"
+
+
 def test_group_knows_parents_by_hash(tmp_path):
     parent = photo(tmp_path / "a.jpg")
     sha = images.sha256(parent)

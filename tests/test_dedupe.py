@@ -1,10 +1,13 @@
 """Copies are found, strangers are not, the best copy stays, and everything can be taken back."""
 
+from concurrent.futures import ProcessPoolExecutor
+
 import cv2
 import imagehash
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import Client, LocalCluster
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -100,6 +103,34 @@ def test_a_bad_file_is_skipped_with_its_reason(tmp_path):
     assert (screened.check == "unreadable").sum() == 3
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40))
+def test_a_damaged_jpeg_has_a_fingerprint_or_the_reason_that_images_gives(seed, count):
+    rng, content = np.random.default_rng(seed), bytearray(images.encode(scene(1, w=80, h=60)))
+    for at in rng.integers(2, len(content), count):
+        content[at] = rng.integers(256)
+    damaged = bytes(content[: rng.integers(len(content) // 2, 2 * len(content))])
+    try:
+        grey, (w, h) = prints._read(damaged, damaged)
+    except images.UnreadableImage as trouble:
+        with pytest.raises(images.UnreadableImage) as other:
+            images.read(damaged)
+        assert trouble.reason == other.value.reason
+    else:
+        assert (w > h) == (grey.shape[1] > grey.shape[0]) and images.read(damaged).shape[:2] == (h, w)
+
+
+def test_a_mistake_of_ours_in_reading_is_not_hidden(tmp_path, monkeypatch):
+    def convert(image, mode):
+        assert mode != "L", "ours"
+        return plain(image, mode)
+
+    plain = Image.Image.convert
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    with pytest.raises(AssertionError, match="ours"):
+        dedupe.fingerprints(files(tmp_path, a=scene(1)))
+
+
 def test_flat_pictures_do_not_all_become_one(tmp_path):
     even = {f"e{i}": np.full((90, 90, 3), 40 * i, np.uint8) for i in range(5)}
     assert found(tmp_path, **even).empty
@@ -172,25 +203,52 @@ def test_the_order_of_files_does_not_matter(tmp_path):
     assert set(plain.image[plain.kept]) == set(turned.image[turned.kept]) and len(plain) == len(turned) == 16
 
 
-def test_a_process_pool_gives_the_same_table(tmp_path):
-    from concurrent.futures import ProcessPoolExecutor
+@pytest.fixture(scope="module", params=["processes", "cluster"])
+def executor(request):
+    """A process pool, and dask's: two worker processes on the loopback stand for a cluster."""
+    if request.param == "processes":
+        with ProcessPoolExecutor(2) as pool:
+            yield pool
+        return
+    how = dict(n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None)
+    with LocalCluster(**how) as cluster, Client(cluster) as client:
+        yield client.get_executor()
 
+
+def test_processes_and_a_cluster_give_the_same_fingerprints(executor, tmp_path):
     paths = files(tmp_path, a=scene(1), b=b"hello", c=scene(2), d=scene(1)[9:, 20:])
     alone, _ = dedupe.fingerprints(paths)
-    with ProcessPoolExecutor(2) as pool:
-        together, skipped = dedupe.fingerprints(paths, executor=pool)
-        groups = dedupe.groups(together, executor=pool)
+    together, skipped = dedupe.fingerprints(paths, executor=executor)
+    groups = dedupe.groups(together, executor=executor)
     pd.testing.assert_frame_equal(alone, together)
     assert [r["item"] for r in skipped] == [paths[1]]
     pd.testing.assert_frame_equal(groups, dedupe.groups(alone))
+
+
+def test_processes_and_a_cluster_give_the_same_screening(executor, tmp_path):
+    table, _ = dedupe.fingerprints(files(tmp_path, a=scene(1), b=scene(2), c=(scene(3) * 0.1).astype(np.uint8)))
+    alone = dedupe.screen(table, find=np.flatnonzero)
+    assert "no face" in set(alone.check)
+    pd.testing.assert_frame_equal(alone, dedupe.screen(table, find=np.flatnonzero, executor=executor))
+
+
+def test_processes_and_a_cluster_give_the_same_masked_twins(executor, tmp_path):
+    covered = scene(1)
+    covered[130:] = 200
+    paths = files(tmp_path, a=scene(1), b=covered, c=scene(2), d=b"hello")
+    faces = pd.DataFrame({"image": paths, "x1": 90.0, "y1": 60.0, "x2": 210.0, "y2": 220.0, "label": ""})
+    alone, _ = dedupe.masked_twins(faces)
+    together, skipped = dedupe.masked_twins(faces, executor=executor)
+    pd.testing.assert_frame_equal(alone, together)
+    assert sorted(alone.image) == paths[:2] and [r["item"] for r in skipped] == [paths[3]]
 
 
 def test_sheets_have_a_row_a_group_and_a_row_a_kind(tmp_path):
     pictures = {"a": scene(1), "b": scene(1)[:, ::-1].copy(), "c": scene(2), "d": scene(2)[4:-4].copy()}
     dark = {f"e{i}": (scene(9 + i) * 0.1).astype(np.uint8) for i in range(3)}
     table, _ = dedupe.fingerprints(files(tmp_path, **pictures, **dark))
-    sheet = dedupe.group_sheet(dedupe.groups(table), columns=3, side=60)
-    assert sheet.shape == (2 * 82 + 4, 3 * 64 + 4, 3)
+    sheet = dedupe.group_sheet(dedupe.groups(table), columns=3, side=170)
+    assert sheet.shape == (2 * 192 + 4, 3 * 174 + 4, 3)
     bad = dedupe.bad_sheet(dedupe.screen(table, skipped=[{"item": "x.jpg", "reason": "cut"}]), columns=4, side=60)
     assert bad.shape[0] >= 2 * 82 and bad.shape[1] == 4 * 64 + 4
     none = dedupe.groups(table[:1])

@@ -65,3 +65,11 @@ def test_the_report_can_be_only_trouble() -> None:
     findings = [doctor.Finding("a", "ok", "1"), doctor.Finding("b", "missing", "not here", "x", "do y")]
     assert doctor.report(findings, only_trouble=True).splitlines() == [
         "missing  b: not here", "           without it: x", "           mend:       do y"]  # fmt: skip
+
+
+def test_who_asked_to_stay_offline_is_not_sent_to_the_internet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MASK_OFFLINE", "1")
+    monkeypatch.setenv("MASK_ASSETS", str(tmp_path))
+    monkeypatch.setattr("lib.assets.have", lambda name, **how: False)
+    mend = by_name(doctor.examine())["weights yunet"].mend
+    assert "unset MASK_OFFLINE" in mend and "connect" not in mend

@@ -97,13 +97,37 @@ def test_boxes_of_both_detectors_lead_to_the_same_points(shared, weights, name):
     assert landmarks.implausible(points, find[0]) is None
 
 
-def test_points_scale_with_the_photo(shared, weights):
+@pytest.mark.parametrize(("scale", "how"), [(0.2, cv2.INTER_AREA), (8, cv2.INTER_CUBIC)])
+def test_points_scale_with_the_photo(shared, weights, scale, how):
+    """Down to a face of some 25 pixels and up to one of 1,000."""
     rgb = images.read(shared / "data" / "photos-bare" / "ilc-0004.jpg")
     locate, xyxy = landmarks.finder(), faces.finder("yunet")(rgb).xyxy[:1]
-    small = cv2.resize(rgb, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
-    points, shrunk = locate(rgb, xyxy)[0], locate(small, xyxy * 0.2)[0]
+    scaled = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=how)
+    points, others = locate(rgb, xyxy)[0], locate(scaled, xyxy * scale)[0]
     eyes = np.linalg.norm(points[42:48].mean(0) - points[36:42].mean(0))
-    assert np.linalg.norm(points - shrunk * 5, axis=1).mean() / eyes < 0.05
+    assert np.linalg.norm(points - others / scale, axis=1).mean() / eyes < 0.05
+
+
+def test_a_mirrored_photo_has_mirrored_points(shared, weights):
+    rgb = images.read(shared / "data" / "photos-bare" / "ilc-0004.jpg")
+    locate, (x1, y1, x2, y2) = landmarks.finder(), faces.finder("yunet")(rgb).xyxy[0]
+    w = rgb.shape[1]
+    points = locate(rgb, np.array([[x1, y1, x2, y2]]))[0]
+    others = locate(np.ascontiguousarray(rgb[:, ::-1]), np.array([[w - x2, y1, w - x1, y2]]))[0]
+    turned = np.array([head()[i] * (-1, 1, 1) for i in landmarks._MIRROR])
+    assert np.allclose(turned[:48], head()[:48])  # the order in the mirror; lips here are not quite symmetrical
+    others = np.column_stack([w - others[:, 0], others[:, 1]])[landmarks._MIRROR]
+    eyes = np.linalg.norm(points[42:48].mean(0) - points[36:42].mean(0))
+    assert np.linalg.norm(points - others, axis=1).mean() / eyes < 0.05
+
+
+@pytest.mark.parametrize("name", ["ilcx-0008.jpg", "ilcx-0009.jpg", "ilcx-0103.jpg"])
+def test_a_profile_is_refused(shared, weights, name):
+    rgb = images.read(shared / "data" / "photos-bare" / name)
+    xyxy = faces.finder("yunet")(rgb).xyxy
+    sides = (xyxy[:, 2:] - xyxy[:, :2]).prod(1)
+    largest = xyxy[sides.argmax()]
+    assert landmarks.implausible(landmarks.finder()(rgb, largest[None])[0], largest) is not None
 
 
 def test_a_wall_has_no_landmarks(weights):

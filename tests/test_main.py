@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import supervision as sv
 from PIL import Image
@@ -153,7 +154,7 @@ def test_what_cannot_be_used_ends_with_a_sentence_and_code_2(
 
 def test_an_empty_folder_says_what_it_looked_for(run: Command, tmp_path: Path) -> None:
     code, _, complained = run("detect", tmp_path)
-    assert code == 2 and "holds no images (.bmp, .gif, .jpeg, .jpg" in complained
+    assert code == 2 and "holds no images (.avif, .bmp, .gif, .jpeg, .jpg" in complained
 
 
 def test_a_clip_is_counted_written_and_told_frame_by_frame(run: Command, tmp_path: Path) -> None:
@@ -165,6 +166,17 @@ def test_a_clip_is_counted_written_and_told_frame_by_frame(run: Command, tmp_pat
     assert len(list(clips.frames(tmp_path / "b.mp4"))) == 12
     (told,) = json.loads((tmp_path / "a.json").read_text()).values()
     assert len(told) == 12 and told[3]["faces"][0][5] == "with_mask"
+
+
+def test_what_is_written_is_what_its_name_says(run: Command, tmp_path: Path) -> None:
+    photo = images.write(tmp_path / "a.png", coloured())
+    code, _, complaint = run("detect", photo, "--out", tmp_path / "b.mp4")
+    assert code == 2 and "b.mp4 is the name of a clip" in complaint
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        writer.write(coloured())
+    code, _, complaint = run("detect", tmp_path / "a.mp4", "--out", tmp_path / "b.avi")
+    assert code == 2 and "b.avi must end in .mp4" in complaint
+    assert {p.name for p in tmp_path.iterdir()} == {"a.png", "a.mp4"}
 
 
 def test_no_window_without_a_screen(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,6 +223,22 @@ def test_an_empty_folder_and_one_photo_are_told_apart(run: Command, tmp_path: Pa
     photo = images.write(tmp_path / "photos/a.png", coloured())
     code, said, _ = run("label", photo)
     assert code == 0 and said.startswith("1 faces of 1 photos") and photo.with_suffix(".xml").is_file()
+
+
+def test_mask_takes_a_share_of_look_alikes(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def generate(photos: object, **options: object) -> tuple[pd.DataFrame, list[object]]:
+        asked.append(options["lookalikes"])
+        return pd.DataFrame({"image": []}), []
+
+    monkeypatch.setattr("lib.masks.generate", generate)
+    for door in ("lib.faces.finder", "lib.landmarks.finder"):
+        monkeypatch.setattr(door, lambda: None)
+    photo = images.write(tmp_path / "a.png", coloured())
+    for share in ((), ("--look-alikes", "0.2")):
+        assert run("mask", photo, "--out", tmp_path / "out", *share)[0] == 0
+    assert asked == [0.0, 0.2]
 
 
 def test_a_full_disk_under_the_manifest_is_a_sentence(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from test_landmarks import face
 
 from lib import batch, classes, images, masks, workspace
+from lib.masks import jpeg
 
 
 def photo(points, *, seed=0, h=360, w=320):
@@ -260,7 +261,18 @@ def test_a_job_can_be_sent_to_another_process(tmp_path):
     from lib.masks import making
 
     job = making._Job(
-        tmp_path, tmp_path / "m", Finder(BOX), locate, None, write_labels, 1, ("n95",), ("nose_out",), 0, {}
+        tmp_path,
+        tmp_path / "m",
+        Finder(BOX),
+        locate,
+        None,
+        write_labels,
+        1,
+        ("n95",),
+        ("nose_out",),
+        0,
+        "without_mask",
+        {},
     )
     assert pickle.loads(pickle.dumps(batch._Attempt(job))).function.styles == ("n95",)
 
@@ -275,3 +287,42 @@ def test_real_faces_take_every_style(shared):
         points = face(eyes=w * 0.42, at=(x + w / 2, y + h * 0.4))
         made = masks.put_on(images.read(folder / row["file"]), points, style=style)
         assert 0.15 < (made.mask == masks.FABRIC).sum() / (w * h) < 0.7
+
+
+def landscape(h, w, *, seed=0):
+    """Something that has all frequencies, as photos do: less of them the finer they are."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        cv2.resize(rng.normal(0, 9, (h // s + 1, w // s + 1, 3)), (w, h), interpolation=cv2.INTER_CUBIC)
+        for s in (1, 4, 16, 64)
+    ]
+    return np.clip(120 + np.sum(layers, axis=0) * 1.5, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quality", [15, 30, 50, 75, 85])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_quality_of_a_jpeg_is_read_off_its_pixels(quality, seed):
+    rgb = images.read(images.encode(landscape(200, 240, seed=seed), quality=quality))
+    assert abs(jpeg.quality(rgb[16:180, 32:220]) - quality) <= 2
+    assert jpeg.quality(jpeg.pressed(landscape(160, 160, seed=seed), quality)) == jpeg.quality(rgb)
+
+
+def test_no_jpeg_and_a_scaled_jpeg_have_no_quality():
+    rgb = landscape(200, 240)
+    assert jpeg.quality(rgb) is None and jpeg.quality(rgb[:4]) is None and jpeg.quality(np.zeros_like(rgb)) is None
+    compressed = images.read(images.encode(rgb, quality=60))
+    assert jpeg.quality(cv2.resize(compressed, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)) is None
+
+
+def test_a_mask_in_a_compressed_photo_is_compressed_alike():
+    points = face(eyes=70, at=(160, 130))
+    rgb = np.where(photo(points)[..., :1] > 140, photo(points), landscape(360, 320)).astype(np.uint8)
+    rgb = np.clip(rgb + np.random.default_rng(0).normal(0, 6, rgb.shape), 0, 255).astype(np.uint8)
+    plain, made = (
+        masks.put_on(p, points, style="cloth-floral") for p in (rgb, images.read(images.encode(rgb, quality=25)))
+    )
+    assert plain.parameters["jpeg"] is None and abs(made.parameters["jpeg"] - 25) <= 2
+    y, x = (int(v) // 16 * 16 for v in (points[33, 1], points[60, 0]))
+    part = (slice(y, y + 48), slice(x, x + 48))
+    assert (made.mask[part] == masks.FABRIC).all()
+    assert abs(jpeg.quality(made.rgb[part]) - 25) <= 2

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from lib import assets, boxes, clips, images, sample
+from lib import assets, boxes, clips, dedupe, images, sample
 from lib.classes import NAMES
+from lib.sample.gallery import SPOILT
 from lib.workspace import Workspace
 
 FIRST = 100  # people that no figure in the code was tuned on
@@ -227,7 +228,8 @@ def test_copies_in_the_gallery_are_made_as_told(tmp_path: Path) -> None:
         truth = gallery.truth
     with sample.gallery(tmp_path, count=6, seed=2) as again:  # served from the folder, not drawn again
         assert again.truth["sha256"].tolist() == truth["sha256"].tolist()
-    assert {"original", "mirrored", "cropped", "resized", "re-encoded", "broken", "no face"} == set(truth["how"])
+    copies = {"mirrored", "cropped", "resized", "re-encoded"}
+    assert {"original", *copies, "broken", "no face", *SPOILT} == set(truth["how"])
     for row in truth[truth["how"].isin(["mirrored", "cropped", "resized", "re-encoded"])].itertuples():
         source, copy = images.read(tmp_path / row.original), images.read(tmp_path / row.name)
         h, w = source.shape[:2]
@@ -236,6 +238,21 @@ def test_copies_in_the_gallery_are_made_as_told(tmp_path: Path) -> None:
         turned_back = copy[:, ::-1] if row.how == "mirrored" else copy
         near = np.abs(cv2.resize(np.ascontiguousarray(turned_back), (w, h)).astype(int) - source).mean()
         assert near < (25 if row.how == "cropped" else 9)
+
+
+def test_every_kind_of_spoilt_photo_is_one_that_the_screening_names(tmp_path: Path) -> None:
+    with sample.gallery(tmp_path, count=6, seed=2) as gallery:
+        truth = gallery.truth[gallery.truth["how"].ne("broken")]
+    prints, skipped = dedupe.fingerprints([tmp_path / name for name in truth["name"]])
+    screened = dedupe.screen(prints)
+    found = screened[screened["bad"]].groupby("sha256")["check"].agg(set)
+    spoilt = truth[truth["how"].isin(SPOILT)]
+    assert not skipped and spoilt["how"].value_counts().to_dict() == dict.fromkeys(SPOILT, 1)
+    assert set(SPOILT) == set(dedupe.THRESHOLDS) - {"no face"}
+    for row in spoilt.itertuples():
+        assert row.how in found[row.sha256], row
+    assert set(found.index) == set(spoilt["sha256"]), "no other picture is bad"
+    assert not set(dedupe.groups(prints)["sha256"]) & set(spoilt["sha256"])
 
 
 def test_a_filled_workspace_is_as_the_crawl_would_leave_it(tmp_path: Path) -> None:
@@ -248,6 +265,8 @@ def test_a_filled_workspace_is_as_the_crawl_would_leave_it(tmp_path: Path) -> No
         for row in known.itertuples():
             assert images.sha256(manifest.file(row.file)) == row.sha256
         assert (manifest.read("attempts")["outcome"] == "refused").any()
+        said = manifest.standing("screen")
+        assert len(said) == len(SPOILT) and not said["kept"].any() and not set(said["sha256"]) & set(kept["sha256"])
     sample.fill(work, count=4, seed=2)
     with work.manifest() as manifest:
         assert len(manifest.read("images")) == len(known)

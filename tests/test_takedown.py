@@ -1,5 +1,6 @@
 """A take-down removes all of an image and nothing else, survives a kill, and is remembered by the crawler."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import pandas as pd
 import pytest
 
 from lib import __main__ as main
-from lib import crawl, images, labels, takedown
+from lib import blur, crawl, files, images, labels, plots, takedown
+from lib.classes import NAMES
+from lib.sample.photos import plan
 from lib.workspace import Workspace
 
 URL, TWIN, OTHER = "http://a.example/one.jpg", "http://b.example/one.jpg", "http://a.example/two.jpg"
@@ -171,8 +174,8 @@ def test_near_copies_are_named_and_go_only_when_asked(work: Workspace) -> None:
             "dedupe", [(ONE, True, "the best of 2"), (TWO, False, f"resized copy of {ONE[:12]} (distance 0.1)")]
         )
     for what in (ONE, TWO):
-        plan = takedown.plan(what, work=work)
-        assert len([s for s in plan.images if s in (ONE, TWO)]) == 1 and "1 near-copies stay" in plan.remarks[0]
+        wish = takedown.plan(what, work=work)
+        assert len([s for s in wish.images if s in (ONE, TWO)]) == 1 and "1 near-copies stay" in wish.remarks[0]
     takedown.forget(TWO, work=work, copies=True)
     assert not left_of(work, ONE) and not left_of(work, TWO)
 
@@ -250,6 +253,141 @@ def test_the_addresses_are_wiped_from_the_file_itself(tmp_path: Path) -> None:
     takedown.forget(ONE, work=work)
     held = b"".join(p.read_bytes() for p in tmp_path.glob("manifest.sqlite*"))
     assert b"Jane Doe" not in held and b"column.jpg.html" not in held and b"only-in-the-page-column.jpg" in held
+
+
+# ------------------------------------------------------------------------------------ results, lists, pages, models
+
+
+def test_results_that_bear_its_hash_or_its_own_name_go(tmp_path: Path) -> None:
+    work, mine = Workspace(tmp_path / "work"), tmp_path / "mine"
+    crawled(work, 2, OTHER)
+    for name, seed in (("with_mask/a.jpg", 1), ("without_mask/a.jpg", 3), ("b.webp", 4)):
+        images.write(mine / name, picture(seed))
+    crawl.take_in(mine, into=work)
+    kept = [f"{TWO}.jpg", "without_mask/a.jpg", "a.jpg"]  # a.jpg may be either
+    gone = [f"blurred/{TWO[:2]}/{TWO}.jpg.png", "with_mask/a.jpg", "b.webp.png"]
+    for i, name in enumerate([*kept, *gone]):
+        images.write(work.out / name, picture(50 + i))
+    takedown.forget(mine / "with_mask/a.jpg", work=work)
+    takedown.forget(mine / "b.webp", work=work)
+    assert {p.relative_to(work.out).as_posix() for p in images.find(work.out)} == {*kept, gone[0]}
+    takedown.forget(TWO, work=work)
+    assert {p.relative_to(work.out).as_posix() for p in images.find(work.out)} == set(kept[1:])
+
+
+def test_an_annotated_copy_without_a_name_is_known_by_its_looks(tmp_path: Path) -> None:
+    work = Workspace(tmp_path)
+    shots = [plan(i, seed=5, label=NAMES[i % 2]) for i in range(3)]
+    for shot in shots[:2]:
+        content = images.encode(shot.rgb)
+        path = images.write(work.raw / f"{images.sha256(content)}.jpg", content)
+        with work.manifest() as book:
+            h, w = shot.rgb.shape[:2]
+            book.add_image(path.stem, path, bytes=len(content), width=w, height=h)
+            book.add_source(path.stem, f"http://x/{path.name}", page="", engine="bing")
+    for i, shot in enumerate(shots):
+        faces = np.array([face.xyxy for face in shot.faces], float)
+        drawn = shot.rgb.copy()
+        for box in faces:
+            plots.frame(drawn, box, "with mask 98 %", (0, 158, 115))
+        images.write(work.out / f"annotated-{i}.jpg", images.resize(drawn, 700))
+        images.write(work.out / f"blurred-{i}.jpg", blur.blurred(shot.rgb, faces))
+    table = takedown.forget(images.sha256(images.encode(shots[0].rgb)), work=work)
+    assert table["what"].value_counts().to_dict() == {"looks like it": 2, "image": 1}
+    assert sorted(p.name for p in images.find(work.out)) == [
+        f"{n}-{i}.jpg" for n in ("annotated", "blurred") for i in (1, 2)
+    ]
+
+
+def _write(work: Workspace, name: str, content: object) -> Path:
+    return files.write(work.root / name, content if isinstance(content, str) else json.dumps(content))
+
+
+def test_splits_and_lists_lose_its_entries_alone(work: Workspace) -> None:
+    one, two = f"sample/{ONE[:2]}/{ONE}.jpg", f"sample/{TWO[:2]}/{TWO}.jpg"
+    twin = f"sample/masked/{ONE[:16]}-00-cloth-11.jpg"
+    made = {
+        "splits/faces.json": {"sha256": "ab", "images": {"train": [one, two, twin], "test": []}},
+        "models/mine-split.json": {"images": {"train": [two], "test": [one]}},
+        "out/answers.json": {f"{ONE}.jpg": [[0, 0, 9, 9, 0.9, "with_mask"]], f"{TWO}.jpg": []},
+        "out/coco.json": {"images": [{"id": 1, "file_name": f"{ONE}.jpg"}, {"id": 2, "file_name": f"{TWO}.jpg"}],
+                          "annotations": [{"id": 1, "image_id": 1}, {"id": 2, "image_id": 2}]},
+        "out/counts.csv": f"image,faces\n{work.raw}/{ONE[:2]}/{ONE}.jpg,2\n{TWO}.jpg,3\n",
+        "out/events.jsonl": f'{{"image": "{ONE}.jpg"}}\n{{"image": "{TWO}.jpg"}}\n',
+        "out/list.txt": f"{ONE}.jpg with_mask\n{TWO}.jpg with_mask\n",
+        "gallery/gallery.json": {"rows": [{"name": "a", "sha256": ONE}, {"name": "b", "sha256": TWO}]},
+    }  # fmt: skip
+    for name, content in made.items():
+        _write(work, name, content)
+    _write(work, "summary.json", {"01": {"images": 2}})
+    plain = {p: c for p, c in snapshot(work.root).items() if p.endswith(("summary.json", "broken.json"))}
+    table = takedown.forget(URL, work=work)
+    assert table["done"].all() and (table["what"] == "list").sum() == len(made)
+    for name in made:
+        text = (work.root / name).read_text()
+        assert ONE[:16] not in text and (TWO in text), name
+    read = {name: json.loads((work.root / name).read_text()) for name in made if name.endswith(".json")}
+    assert read["splits/faces.json"] == {"sha256": "ab", "images": {"train": [two], "test": []}}
+    assert read["out/coco.json"]["annotations"] == [{"id": 2, "image_id": 2}]
+    assert (work.root / "out/counts.csv").read_text().splitlines()[0] == "image,faces"
+    assert {p: snapshot(work.root)[p] for p in plain} == plain
+
+
+def test_lists_that_go_by_folder_and_name_lose_an_own_photo(tmp_path: Path) -> None:
+    work, mine = Workspace(tmp_path / "work"), tmp_path / "mine"
+    for name, seed in (("with_mask/ä.jpg", 1), ("without_mask/ä.jpg", 2), ("b.jpg", 3)):
+        images.write(mine / name, picture(seed))
+    crawl.take_in(mine, into=work)
+    keys = ["mine/with_mask/ä.jpg", "mine/without_mask/ä.jpg", "mine/mine/b.jpg", "other/bb.jpg"]
+    _write(work, "splits/faces.json", {"images": {"train": keys}})
+    _write(work, "out/answers.json", {"ä.jpg": [], "b.jpg": [], "with_mask/ä.jpg": []})
+    takedown.forget(mine / "with_mask/ä.jpg", work=work)
+    takedown.forget(mine / "b.jpg", work=work)
+    assert json.loads((work.splits / "faces.json").read_text())["images"]["train"] == [keys[1], keys[3]]
+    assert json.loads((work.out / "answers.json").read_text()) == {"ä.jpg": []}, "ä.jpg may be either"
+
+
+def test_pages_and_caches_that_do_not_say_whose_they_are_go_only_when_the_image_was_here(tmp_path: Path) -> None:
+    work = Workspace(tmp_path / "data" / "mine")
+    crawled(work, 1, URL)
+    executed = tmp_path / "build" / "notebooks" / "mine"
+    made = [work.out / "report.html", work.root / "crops" / "crops-1.npy", work.root / "cache.npz",
+            executed / "01.ipynb", executed / "01.html"]  # fmt: skip
+    for path in (*made, executed / "done.json", tmp_path / "build" / "notebooks" / "other" / "01.html"):
+        files.write(path, "x")
+    for unknown in (OTHER, "a" * 64):
+        assert takedown.forget(unknown, work=work).empty and all(p.is_file() for p in made)
+    assert takedown.forget(URL, work=work)["done"].all() and not any(p.exists() for p in made)
+    assert (executed / "done.json").is_file() and (executed.parent / "other" / "01.html").is_file()
+
+
+def test_models_that_learnt_from_it_are_named(work: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shipped = tmp_path / "shipped"
+    monkeypatch.setattr("lib.assets.models", lambda: shipped)
+    sides = {"train": [f"s/{ONE}.jpg"], "validation": [f"s/{TWO}.jpg"], "test": []}
+    files.write(shipped / "full-split.json", json.dumps({"sha256": "fe", "images": sides}))
+    files.write(shipped / "full.json", json.dumps({"split": {"sha256": "fe"}}))
+    _write(work, "splits/faces.json", {"sha256": "ab", "images": {**sides, "train": [], "test": [f"s/{ONE}.jpg"]}})
+    _write(work, "models/mine.json", {"split": {"sha256": "ab"}})
+    _write(work, "out/annotated.mp4", "x")
+    said = takedown.plan(URL, work=work).remarks
+    assert any("shipped/full learnt from it (full-split.json lists it under train)" in s for s in said)
+    assert any("models/mine was measured on it (faces.json, test)" in s for s in said)
+    assert any("watch annotated.mp4" in s for s in said) and any("backups" in s for s in said)
+    said = takedown.plan(TWO, work=work).remarks
+    assert not any("unlearn" in s for s in said) and any("shipped/full was measured on it" in s for s in said)
+    before = snapshot(shipped)
+    takedown.forget(URL, work=work)
+    assert snapshot(shipped) == before, "what ships is not changed here"
+
+
+def test_a_list_is_cleaned_after_a_kill_too(work: Workspace) -> None:
+    _write(work, "splits/faces.json", {"images": {"train": ["mine/a.jpg", "mine/b.jpg"]}})
+    note = {"delete": [], "drop its rows": ["splits/faces.json"], "names": [], "images": [ONE], "ends": ["mine/a.jpg"]}
+    with work.manifest() as book:
+        book.forget([], [], files=note)
+    assert takedown.resume(work) == 0
+    assert json.loads((work.splits / "faces.json").read_text())["images"]["train"] == ["mine/b.jpg"]
 
 
 # ---------------------------------------------------------------------------------------------- the command line

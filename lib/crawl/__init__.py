@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ..workspace import Workspace
 from .folder import take_in
 from .limits import Limits
-from .sheets import arrivals, funnel, report
+from .sheets import arrivals, funnel, report, unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .harvest import Job
 
-__all__ = ["ENGINES", "Limits", "NothingParsed", "arrivals", "crawl", "crawl_all", "funnel", "report", "take_in"]
+__all__ = ["ENGINES", "Limits", "NothingParsed", "arrivals", "crawl", "crawl_all", "funnel", "report", "take_in",
+           "unreadable"]  # fmt: skip
 
 ENGINES = ("bing", "google", "baidu", "flickr", "gallery", "site", "urls")
 LICENCES = ("creativecommons", "publicdomain", "commercial", "noncommercial")

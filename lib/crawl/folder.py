@@ -8,8 +8,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from .. import batch, classes, images
+from ..manifest import Manifest
 from ..workspace import Workspace
 from .limits import FORGOTTEN, Limits
 
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["take_in"]
 
+# Kinds of photos that people have and that are not read here: to be named, not passed over.
+_FOREIGN = {
+    ".heic": "HEIC", ".heif": "HEIC", ".jxl": "JPEG XL", ".jp2": "JPEG 2000", ".psd": "Photoshop", ".dng": "raw",
+    ".cr2": "raw", ".cr3": "raw", ".nef": "raw", ".arw": "raw", ".orf": "raw", ".rw2": "raw", ".raf": "raw",
+}  # fmt: skip
+_HEIF = (b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1")  # as bytes 8 to 12 of a file have it
+_LOOKED_FOR = images.SUFFIXES | set(_FOREIGN)
 _COLUMNS = ["image", "sha256", "file", "label", "width", "height", "bytes", "new"]
 
 
@@ -34,21 +43,27 @@ def take_in(
     the class that the nearest folder inside is named after ("with_mask", "no mask", …), else ''; as in
     `labels.read_folder`, the name of `folder` itself promises nothing. Taking a folder in twice adds only what is new,
     and finds photos again that were renamed; what a person wished forgotten is skipped. Raises FileNotFoundError for a
-    folder that is not there, ValueError for one without photos.
+    folder that is not there, ValueError for one without photos. Photos of a kind that is not read here (HEIC, raw) are
+    skipped by name; a picture that lies in folders of two classes counts for neither, and is named in skipped.
     """
     folder = Path(folder)
     zipped = folder.is_file() and zipfile.is_zipfile(folder)
     if folder.is_file() and not zipped:
         raise ValueError(f"folder: {folder} is a file, neither a folder of photos nor a zip of them")
-    items = _members(folder) if zipped else [_Photo(p, folder) for p in images.find(folder)]
+    photos = _members(folder) if zipped else [_Photo(p, folder) for p in images.find(folder, suffixes=_LOOKED_FOR)]
+    foreign = [{"item": str(p), "reason": _foreign(_FOREIGN[p.suffix])} for p in photos if p.suffix in _FOREIGN]
+    items = [p for p in photos if p.suffix not in _FOREIGN]
     if not items:
         kinds = ", ".join(sorted(images.SUFFIXES))
-        raise ValueError(f"folder: no photos in {folder}; looked for {kinds} in it and in the folders below")
+        why = f"; {len(foreign)} are there, but {foreign[0]['reason']}" if foreign else ""
+        raise ValueError(f"folder: no photos in {folder}; looked for {kinds} in it and in the folders below{why}")
     with into.manifest() as manifest:
         gone = frozenset(manifest.read("forgotten")["key"])
     look = _Unpack(into.raw, gone) if zipped else _Look(gone)
     found, skipped = batch.run(look, items, executor=executor, progress=progress)
-    return _remember(found, skipped, into), skipped
+    skipped += foreign
+    table = _remember(found, skipped, into)
+    return table, skipped + _undecided(found, into)
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,10 @@ class _Photo:
 
     def __str__(self) -> str:
         return f"{self.path}!{self.member}" if self.member else str(self.path)
+
+    @property
+    def suffix(self) -> str:
+        return Path(self.member or self.path).suffix.lower()
 
     @property
     def label(self) -> str:
@@ -95,8 +114,15 @@ def _wanted(photo: _Photo, content: bytes, gone: frozenset[str]) -> str:
     sha256 = images.sha256(content)
     if sha256 in gone or photo.url in gone:
         raise batch.Skip(FORGOTTEN)
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIF:
+        raise batch.Skip(_foreign("HEIC"))
     images.read(content, max_side=64)
     return sha256
+
+
+def _foreign(kind: str) -> str:
+    how = " (on an iPhone: Settings, Camera, Formats, Most Compatible)" if kind == "HEIC" else ""
+    return f"{kind} files are not read here; save it as JPEG{how} and take the folder in again"
 
 
 @dataclass(frozen=True)
@@ -133,7 +159,7 @@ class _Unpack:
 def _members(archive: Path) -> list[_Photo]:
     with zipfile.ZipFile(archive) as opened:
         names = [i.filename for i in opened.infolist() if not i.is_dir()]
-    wanted = (n for n in names if Path(n).suffix.lower() in images.SUFFIXES and not n.startswith("__MACOSX/"))
+    wanted = (n for n in names if Path(n).suffix.lower() in _LOOKED_FOR and not n.startswith("__MACOSX/"))
     return [_Photo(archive, archive, name) for name in wanted]
 
 
@@ -149,10 +175,51 @@ def _remember(found: list[dict[str, Any]], skipped: list[dict[str, Any]], into: 
                                        label=photo.label)  # fmt: skip
             if seen:
                 manifest.add_attempt(photo.url, "downloaded" if new else "known", engine="folder")
+            else:
+                manifest.promise(sha256, photo.url, photo.label, engine="folder")
             file = str(manifest.holds(sha256))
             rows.append({"image": file, "sha256": sha256, "file": str(photo), "label": photo.label, **size, "new": new})
+        lost = set(manifest.standing("replaced")["sha256"])
+        for row in (row for row in found if row["sha256"] in lost):  # the same bytes lie elsewhere
+            manifest.add_image(row["sha256"], row["path"], **{k: row[k] for k in ("bytes", "width", "height")})
+        _withdraw(found, manifest)
         for row in skipped:
             outcome = "refused" if row["reason"] == FORGOTTEN else "unreadable"
             manifest.add_attempt(Path(row["item"]).resolve().as_uri(), outcome, engine="folder",
                                  reason=row["reason"])  # fmt: skip
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _withdraw(found: list[dict[str, Any]], manifest: Manifest) -> None:
+    """Let places where an image lay before, and does not now, promise nothing: it was moved to another class."""
+    now = {row["photo"].url: row["sha256"] for row in found}
+    homes = {row["photo"].root.resolve() for row in found}
+    sources = manifest.read("sources")
+    for root in homes:
+        before = sources[sources["engine"].eq("folder") & sources["page"].eq(root.as_uri()) & sources["label"].ne("")]
+        for row in before.itertuples():
+            there = now.get(row.url)
+            if there != row.sha256 and (there is not None or root.is_file() or not _is_there(row.url)):
+                manifest.promise(row.sha256, row.url, "", engine="folder")
+
+
+def _is_there(url: str) -> bool:
+    from urllib.request import url2pathname
+
+    return Path(url2pathname(urlsplit(url).path)).is_file()
+
+
+def _undecided(found: list[dict[str, Any]], into: Workspace) -> list[dict[str, Any]]:
+    """A row for each picture just taken in whose places promise different classes."""
+    with into.manifest() as manifest:
+        sources = manifest.read("sources")
+    photos = {row["sha256"]: str(row["photo"]) for row in found}
+    said = sources[sources["sha256"].isin(photos) & sources["label"].ne("")]
+    rows = []
+    for sha256, part in said.groupby("sha256", sort=False):
+        promised = dict(zip(part["label"], part["url"], strict=True))
+        if len(promised) > 1:
+            told = " and ".join(f"{label} ({unquote(url).rpartition('/')[2]})" for label, url in promised.items())
+            rows.append({"item": photos[sha256], "reason": f"the same picture is said to be {told}; it counts for no "
+                         "class until it lies in one folder alone"})  # fmt: skip
+    return rows

@@ -29,7 +29,8 @@ __all__ = ["Harvest", "Job"]
 
 _TICK = 0.05  # seconds between two looks at a queue
 _AHEAD = 60  # results that may wait for the downloaders before another page is asked for
-_SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "MPO": ".jpg"}
+_SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "MPO": ".jpg",
+           "AVIF": ".avif"}  # fmt: skip
 _BLOCKED = (b"captcha", b"unusual traffic", b"are you a robot", b"enablejs", b"consent.google")
 
 

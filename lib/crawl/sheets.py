@@ -11,14 +11,14 @@ from ..workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["arrivals", "funnel", "report"]
+__all__ = ["arrivals", "funnel", "report", "unreadable"]
 
 # Colours of sources, apart from those of the classes (Okabe and Ito 2008).
 _MARKS = ((86, 180, 233), (204, 121, 167), (0, 114, 178), (240, 228, 66), (213, 94, 0), (120, 120, 120))
 _CAME = ("downloaded", "known")
 
 
-def arrivals(into: Workspace, *, count: int = 32, columns: int = 8, side: int = 112) -> np.ndarray:
+def arrivals(into: Workspace, *, count: int = 28, columns: int = 7, side: int = 128) -> np.ndarray:
     """A contact sheet, rgb, of images as they came, spread over all; rim and caption tell the source and the rank."""
     with into.manifest() as manifest:
         photos, sources = manifest.photos(), manifest.read("sources").drop_duplicates("sha256")
@@ -54,6 +54,13 @@ def report(into: Workspace) -> "pd.DataFrame":
         rows.append((engine, query, len(part), *outcomes, why))
     columns = ["engine", "query", "parsed", "downloaded", "known", "unreadable", "refused", "failed", "why"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def unreadable(into: Workspace) -> list[dict[str, str]]:
+    """What came and was no whole image, as rows of item (its address) and reason, the latest word on each result."""
+    tried = _attempts(into)
+    bad = tried[tried["outcome"].eq("unreadable")].drop_duplicates("place")
+    return [{"item": url, "reason": reason} for url, reason in zip(bad["url"], bad["reason"], strict=True)]
 
 
 def funnel(into: Workspace) -> dict[str, int]:

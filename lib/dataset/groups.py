@@ -17,21 +17,22 @@ __all__ = ["apart", "group"]
 PERSON_IN_NAME = re.compile(r"^\d+_\d+_(?!copy)([a-z]{3,})_\d+")
 
 
-def group(table: pd.DataFrame, *, twins: pd.DataFrame | None = None) -> pd.DataFrame:
+def group(table: pd.DataFrame, *, twins: pd.DataFrame | Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
     """Put rows that show the same thing into one group: the table with its column group filled.
 
-    Joined are: rows of one photo; twins (a table of image and group, as `dedupe.groups` gives it, images by path, file
-    name or SHA-256); a parent and all that was made of it (column parent: path or SHA-256); one person (columns person
-    or identity, or a file name that tells). Groups that stood in the table before are kept together too. A group is
-    named after its first image, so that the same photos give the same names.
+    Joined are: rows of one photo; twins (tables of image and group, as `dedupe.groups` and `dedupe.masked_twins` give
+    them, one or several, images by path, file name or SHA-256); a parent and all that was made of it (column parent:
+    path or SHA-256); one person (columns person or identity, or a file name that tells). Groups that stood in the
+    table before are kept together too. A group is named after its first image, so that the same photos give the same
+    names.
     """
     table = table.reset_index(drop=True)
     links = [("image", str(i), row) for row, i in enumerate(table["image"])]
     links += _parent_links(table) + _person_links(table)
     if "group" in table:
         links += [("group", str(g), row) for row, g in enumerate(table["group"]) if said(g)]
-    if twins is not None and len(twins):
-        links += _twin_links(table, twins)
+    for number, found in enumerate([twins] if isinstance(twins, pd.DataFrame) else twins or ()):
+        links += [(f"{kind} {number}", key, row) for kind, key, row in _twin_links(table, found)]
     component = _components(links, len(table))
     names = keys(table)
     first = names.groupby(component).transform("min")
@@ -81,15 +82,17 @@ def _person_links(table: pd.DataFrame) -> list[tuple[str, str, int]]:
 
 
 def _twin_links(table: pd.DataFrame, twins: pd.DataFrame) -> list[tuple[str, str, int]]:
-    groups: dict[str, Any] = {}
+    groups: dict[str, set[str]] = {}  # an image with several faces may be in several
     for column in ("image", "sha256"):
         if column in twins:
-            groups |= {str(i): g for i, g in zip(twins[column], twins["group"], strict=True) if said(g)}
+            for image, number in zip(twins[column], twins["group"], strict=True):
+                if said(number):
+                    groups.setdefault(str(image), set()).add(str(number))
     links = []
     for row, image in enumerate(table["image"]):
-        found = next((groups[k] for k in (str(image), Path(image).stem, Path(image).name) if k in groups), None)
-        if found is not None:
-            links.append(("twin", str(found), row))
+        names = (str(image), Path(image).stem, Path(image).name)
+        found = next((groups[name] for name in names if name in groups), set())
+        links += [("twin", number, row) for number in sorted(found)]
     return links
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from . import compare, join
 from .prints import HASHES, THUMB, VIEWS, fingerprints
 from .screening import THRESHOLDS, screen
-from .sheets import agreement, bad_sheet, group_sheet
+from .sheets import agreement, bad_sheet, group_sheet, twin_sheet
+from .twins import masked_twins
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -26,7 +27,9 @@ __all__ = [
     "fingerprints",
     "group_sheet",
     "groups",
+    "masked_twins",
     "screen",
+    "twin_sheet",
 ]
 
 MAX_BITS = 36  # of 128: pairs above are not even looked at
@@ -190,8 +193,8 @@ class _Judge:
             bits = np.stack([join.popcount(one ^ two) for one, two in ways])
             return bits.min(axis=0) / 128, np.ones(len(i)), bits.argmin(axis=0) % len(VIEWS) >= len(VIEWS) // 2
         parts = [slice(start, start + _AT_ONCE) for start in range(0, len(i), _AT_ONCE)]
-        turned = (np.where(mirrored[p, None, None], self.thumbs[i[p], :, ::-1], self.thumbs[i[p]]) for p in parts)
-        found = list(self.mapped(compare.apart, turned, (self.thumbs[j[p]] for p in parts)))
+        turned = [np.where(mirrored[p, None, None], self.thumbs[i[p], :, ::-1], self.thumbs[i[p]]) for p in parts]
+        found = list(self.mapped(compare.apart, turned, [self.thumbs[j[p]] for p in parts]))
         distance, share = (np.concatenate(x) for x in zip(*found, strict=True))
         return distance, share, mirrored
 

@@ -1,7 +1,5 @@
 """Fingerprints: what is kept of an image to find its copies without opening it again."""
 
-import io
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from functools import cache, partial
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ImageOps
 
 from .. import batch, images
 
@@ -88,21 +86,16 @@ def _seen(file: str) -> dict[str, Any]:
 def _read(file: str, content: bytes) -> tuple[np.ndarray, tuple[int, int]]:
     """Grey pixels (h, w), MAX_SIDE or somewhat more on the longer side, and (width, height) of the upright image.
 
-    Of a JPEG only the luminance is decoded, at the reduced size. Everything else, and whatever goes wrong, is read the
-    common way, which knows the reasons.
+    Of a JPEG only the luminance is decoded, at the reduced size; everything else is read the common way. Raises
+    UnreadableImage.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=["JPEG"]) as image:
-                (w, h), side = image.size, max(image.size)
-                if image.mode in ("RGB", "L") and w * h <= images.MAX_PIXELS:
-                    turned = image.getexif().get(0x0112, 1) != 1
-                    image.draft("L", (max(1, w * MAX_SIDE // side), max(1, h * MAX_SIDE // side)))
-                    grey = np.asarray((ImageOps.exif_transpose(image) if turned else image).convert("L"))
-                    return grey, (w, h) if (grey.shape[1] > grey.shape[0]) == (w > h) else (h, w)
-    except Exception:  # noqa: BLE001 — images.read says what is wrong, or reads it after all
-        pass
+    with images.opened(file, content) as image:
+        (w, h), side = image.size, max(image.size)
+        if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and w * h <= images.MAX_PIXELS:
+            turned = image.getexif().get(0x0112, 1) != 1
+            image.draft("L", (max(1, w * MAX_SIDE // side), max(1, h * MAX_SIDE // side)))
+            grey = np.asarray((ImageOps.exif_transpose(image) if turned else image).convert("L"))
+            return grey, (w, h) if (grey.shape[1] > grey.shape[0]) == (w > h) else (h, w)
     rgb = images.read(content, max_side=MAX_SIDE)
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), images.size(file)
 

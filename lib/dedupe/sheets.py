@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import images, plots
+from .. import boxes, images, plots
 from ..batch import Skip
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["agreement", "bad_sheet", "group_sheet"]
+__all__ = ["agreement", "bad_sheet", "group_sheet", "twin_sheet"]
 
 GREEN, RED, PALE = (0, 158, 115), (204, 51, 34), (225, 225, 225)
 
@@ -35,15 +35,30 @@ def group_sheet(groups: "pd.DataFrame", *, rows: int = 8, columns: int = 6, side
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
 
 
-def bad_sheet(screened: "pd.DataFrame", *, columns: int = 8, side: int = 112) -> np.ndarray:
+def twin_sheet(twins: "pd.DataFrame", *, rows: int = 8, columns: int = 6, side: int = 128) -> np.ndarray:
+    """A contact sheet, rgb, of `masked_twins`: a row a group, the closest first; the bare face leads with a green rim.
+
+    Each twin carries its label and distance. A group with more members than columns is cut off.
+    """
+    worst = twins[twins["how"] != "head"].groupby("group")["distance"].min().sort_values(kind="stable")
+    pictures, words, rims = [], [], []
+    for number in worst.index[:rows]:
+        for row in twins[twins["group"] == number].head(columns).itertuples():
+            pictures.append(_face(row, side))
+            words.append(str(row.label) if row.how == "head" else f"{row.distance:.3f} {row.label}")
+            rims.append(GREEN if row.how == "head" else PALE)
+        _fill(pictures, words, rims, columns)
+    return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
+
+
+def bad_sheet(screened: "pd.DataFrame", *, columns: int = 7, side: int = 128) -> np.ndarray:
     """A contact sheet, rgb: a row for each kind of bad picture that there is, the worst first, with score and limit."""
     bad, pictures, words, rims = screened[screened["bad"]], [], [], []
     for check, part in bad.groupby("check", sort=False):
         worst = part.assign(far=(part["score"] - part["threshold"]).abs()).sort_values("far", ascending=False)
         for row in worst.head(columns).itertuples():
             pictures.append(_small(row.image, side))
-            told = check if check in ("unreadable", "no face") else f"{check} {row.score:.3g}, limit {row.threshold:g}"
-            words.append(told)
+            words.append("no face" if check == "no face" else row.reason)
             rims.append(RED)
         _fill(pictures, words, rims, columns)
     return plots.sheet(pictures, words, colours=rims, columns=columns, side=side)
@@ -78,6 +93,13 @@ def agreement(groups: "pd.DataFrame", truth: "pd.DataFrame") -> "pd.DataFrame":
 def _small(file: str, side: int) -> np.ndarray:
     try:
         return images.read(file, max_side=side)
+    except (Skip, OSError):
+        return np.full((side, side, 3), PALE, np.uint8)
+
+
+def _face(row, side: int) -> np.ndarray:  # type: ignore[no-untyped-def]
+    try:
+        return boxes.crop(images.read(row.image), np.array([row.x1, row.y1, row.x2, row.y2]), margin=0.25, size=side)
     except (Skip, OSError):
         return np.full((side, side, 3), PALE, np.uint8)
 

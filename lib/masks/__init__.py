@@ -1,12 +1,29 @@
 """Artificial masks on bare faces: styles, fit, light, ways of wearing; and photos of them with labels and parents.
 
-`put_on` draws one mask on one face; `generate` works through photos. A style of one's own is an entry of `STYLES`: a
-cut and a function that draws its fabric (see `fabrics`).
+`put_on` draws one mask on one face, `cover_with` something that is no mask; `generate` works through photos. A style of
+one's own is a transparent PNG (`template`), or an entry of `STYLES`: a cut and a function that draws its fabric (see
+`fabrics`).
 """
 
 from .draw import FABRIC, SHADOW, STRAP, Masked, mesh, put_on
+from .lookalikes import LOOKALIKES, cover_with
 from .making import generate
 from .shapes import WEARS
 from .styles import STYLES, Style
+from .templates import template
 
-__all__ = ["FABRIC", "SHADOW", "STRAP", "STYLES", "WEARS", "Masked", "Style", "generate", "mesh", "put_on"]
+__all__ = [
+    "FABRIC",
+    "LOOKALIKES",
+    "SHADOW",
+    "STRAP",
+    "STYLES",
+    "WEARS",
+    "Masked",
+    "Style",
+    "cover_with",
+    "generate",
+    "mesh",
+    "put_on",
+    "template",
+]

@@ -54,6 +54,7 @@ NEUTRAL = np.array(
 # What the camera is found by (lips move when people talk, jaws differ), and what then pulls the mask into place.
 _STEADY = np.repeat([0.5, 0.6, 1.0, 1.0, 0.25], [17, 10, 9, 12, 20])
 _PULL = np.repeat([1.0, 0.15, 1.0, 0.5, 0.1], [17, 10, 9, 12, 20])
+_NEAR = np.sqrt([1.0, 1.0, 0.5])  # depth counts half when the nearest landmarks are looked for
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ class Fit:
 
 def weights(points: np.ndarray) -> np.ndarray:
     """How much each of the 68 landmarks moves points of the head (n, 3): (n, 68), rows add up to 1 near landmarks."""
-    distance = ((points[:, None, :] - NEUTRAL[None]) ** 2 * (1.0, 1.0, 0.5)).sum(2)
-    pull = _PULL / (distance + 0.02) ** 1.5
+    a, b = points * _NEAR, NEUTRAL * _NEAR
+    distance = (a**2).sum(1)[:, None] + ((b**2).sum(1) + 0.02) - 2 * a @ b.T
+    pull = _PULL / (distance * np.sqrt(distance))
     return pull / (pull.sum(1, keepdims=True) + 0.35)
 
 

@@ -1,6 +1,6 @@
 """From bare photos to masked ones on disk: picture, labels, pixel mask, and the parent in the manifest."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import batch, images, manifest, workspace
-from .draw import Masked, put_on
-from .shapes import WEARS
-from .styles import STYLES
+from .choice import Choice
+from .draw import Masked
+from .scene import Outside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["HOW", "generate"]
 
 HOW = "mask"  # how the manifest calls these derivations
-WEAR_SHARES = {"nose_out": 0.2, "under_chin": 0.1, "mouth_out": 0.05, "chin_out": 0.03, "hanging": 0.02}
 _TABLE = "image x1 y1 x2 y2 label source origin group parent split score style wear".split()
 
 
@@ -34,86 +33,91 @@ class _Job:
     locate: Callable[[np.ndarray, np.ndarray], np.ndarray]
     refuse: Callable[[np.ndarray, np.ndarray], str | None] | None
     write_labels: Callable[..., Any]
+    choice: Choice
     per_face: int
-    styles: tuple[str, ...]
-    wears: tuple[str, ...]
     seed: int
     done: dict[str, list[dict[str, Any]]]
 
     def __call__(self, photo: str) -> dict[str, Any]:
+        """Make all pictures of one photo: {"rows", "refused"}. Raises batch.Skip where none can be made."""
         parent = images.sha256(photo)
         ready = self._ready(parent)
         if ready is not None:
-            return ready
+            return {"rows": ready[0], "refused": [{"item": photo} | why for why in ready[1]]}
         rgb = images.read(photo)
         found = self.find(rgb)
+        if not len(found):
+            raise batch.Skip("no face is found")
         points = self.locate(rgb, found.xyxy)
-        reasons = [self._reason(p, b) for p, b in zip(points, found.xyxy, strict=True)]
-        faces = [i for i, reason in enumerate(reasons) if reason is None]
-        refused = [
-            {"item": photo, "reason": reason, "box": found.xyxy[i].tolist()}
-            for i, reason in enumerate(reasons)
-            if reason
-        ]
-        if not faces:
-            raise batch.Skip("no face is found" if not len(found) else f"no face can be masked: {reasons[0]}")
+        refused: list[dict[str, Any]] = []
         rows: list[dict[str, Any]] = []
         with manifest.Manifest(self.ledger) as book:
-            for face in faces:
-                for copy in range(self.per_face):
-                    note = {"of": len(faces) * self.per_face, "wishes": self._wishes(), "refused": refused}
-                    rows += self._one(book, rgb, parent, found, points, face=face, copy=copy, note=note)
-        return {"rows": rows, "refused": refused}
+            for (face, copy, made), last in _ends(self._made(rgb, parent, points, found.xyxy, refused)):
+                end = {"refused": refused} if last else {}  # tells that the photo is done
+                told = _told(made, points[face]) | {"wishes": self._wishes()} | end
+                rows += self._write(book, made, found.xyxy, parent=parent, which=(face, copy), told=told)
+        if not rows:
+            raise batch.Skip(f"no face can be masked: {refused[0]['reason']}")
+        return {"rows": rows, "refused": [{"item": photo} | why for why in refused]}
+
+    def _made(
+        self, rgb: np.ndarray, parent: str, points: np.ndarray, xyxy: np.ndarray, refused: list[dict[str, Any]]
+    ) -> Iterator[tuple[int, int, Masked]]:
+        """One picture after another: (face, copy, picture); what cannot be made goes to refused, with its reason."""
+        for face, (at, box) in enumerate(zip(points, xyxy, strict=True)):
+            reason = self._reason(at, box)
+            for copy in range(self.per_face if reason is None else 0):
+                try:
+                    rng = np.random.default_rng([self.seed, int(parent[:12], 16), face, copy])
+                    yield face, copy, self.choice.drawn(rgb, at, rng)
+                except Outside as trouble:
+                    reason = str(trouble)
+            if reason:
+                refused.append({"reason": reason, "box": box.tolist()})
 
     def _reason(self, points: np.ndarray, box: np.ndarray) -> str | None:
         if self.refuse is not None:
             return self.refuse(points, box)
         return None if np.isfinite(points).all() else "the landmarks do not settle"
 
-    def _ready(self, parent: str) -> dict[str, Any] | None:
-        """The rows of a photo that an earlier run finished with the same wishes, or None."""
+    def _ready(self, parent: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | None:
+        """(rows, refused) of a photo that an earlier run finished with the same wishes, or None."""
         known = [d for d in self.done.get(parent, []) if d["wishes"] == self._wishes()]
-        if not known or len(known) < known[0]["of"] or not all((self.home / d["file"]).is_file() for d in known):
+        ends = [d["refused"] for d in known if "refused" in d]
+        if not ends or not all((self.home / d["file"]).is_file() for d in known):
             return None
-        return {
-            "rows": [self._row(d["file"], face) for d in known for face in d["faces"]],
-            "refused": known[0].get("refused", []),
-        }
+        return [self._row(d["file"], face) for d in known for face in d["faces"]], ends[0]
 
     def _wishes(self) -> str:
-        return f"{self.per_face} {self.seed} {','.join(self.styles)} {','.join(self.wears)}"
+        return f"{self.per_face} {self.seed} {self.choice}"
 
-    def _one(
+    def _write(
         self,
         book: manifest.Manifest,
-        rgb: np.ndarray,
-        parent: str,
-        found: "sv.Detections",
-        points: np.ndarray,
+        made: Masked,
+        xyxy: np.ndarray,
         *,
-        face: int,
-        copy: int,
-        note: dict[str, Any],
+        parent: str,
+        which: tuple[int, int],
+        told: dict[str, Any],
     ) -> list[dict[str, Any]]:
-        """Draw one mask, write its three files (the photo last), then name its parent in the manifest."""
-        rng = np.random.default_rng([self.seed, int(parent[:12], 16), face, copy])
-        style, wear = _drawn(self.styles, self.wears, rng)
-        made = put_on(rgb, points[face], style=style, wear=wear, rng=rng)
-        name = f"{parent[:16]}-{face}{copy}-{style}-{wear}-{self.seed}"
+        """Write a picture's three files (the photo last), then name its parent in the manifest: rows of its faces."""
+        face, copy = which
+        name = f"{parent[:16]}-{face}{copy}-{made.style}-{made.wear or 'lookalike'}-{self.seed}"
         faces = [
             {"box": box.tolist(), "label": made.label if i == face else "without_mask", "masked": i == face}
-            | {"parent": parent, "style": style if i == face else "", "wear": wear if i == face else ""}
-            for i, box in enumerate(found.xyxy.round(2))
+            | {"parent": parent, "style": made.style if i == face else "", "wear": made.wear if i == face else ""}
+            for i, box in enumerate(xyxy.round(2))
         ]
         rows = [self._row(f"{name}.jpg", f) for f in faces]
-        h, w = rgb.shape[:2]
+        h, w = made.rgb.shape[:2]
         self.write_labels(self.home / f"{name}.xml", _framed(rows), size=(w, h))
         images.write(self.home / f"{name}.png", made.mask)
         data = images.encode(made.rgb, ".jpg")
         child = images.sha256(data)
         images.write(self.home / f"{name}.jpg", data)
-        parameters = _told(made, points[face]) | {"file": f"{name}.jpg"} | note
-        book.derive(child, parent, HOW, parameters=parameters | {"faces": faces}, seed=self.seed)
+        parameters = told | {"file": f"{name}.jpg", "faces": faces}
+        book.derive(child, parent, HOW, parameters=parameters, seed=self.seed)
         book.add_image(child, self.home / f"{name}.jpg", bytes=len(data), width=w, height=h)
         return rows
 
@@ -136,6 +140,8 @@ def generate(
     per_face: int = 1,
     styles: Sequence[str] | None = None,
     wears: Sequence[str] | None = None,
+    scarf_as: str = "without_mask",
+    lookalikes: float | Sequence[str] = 0.0,
     seed: int = 0,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
@@ -145,27 +151,22 @@ def generate(
     Written to `into.masked`: NAME.jpg, NAME.xml by write_labels(path, table, size=(w, h)), NAME.png (the pixel mask);
     the manifest names the parent, style, wear, landmarks and seed. The photos stay as they are; what an earlier run
     made with the same wishes is taken over. refuse: (points, box) → why a face cannot be masked, or None; such faces
-    are rows of skipped, with their box. styles, wears: None draws all by their shares. Same seed, same bytes.
+    are rows of skipped, with their box. styles (names or paths of transparent PNGs), wears: None draws all by their
+    shares. scarf_as: the class that a scarf over mouth and nose counts as. lookalikes: the share of pictures that get a
+    look-alike in place of a mask, or names of `LOOKALIKES`: then all do; such a face is without_mask, its style the
+    kind. Same seed, same bytes.
     """
-    styles, wears = tuple(styles or STYLES), tuple(wears or WEARS)
-    _check(styles, wears, per_face)
+    if per_face < 1:
+        raise ValueError(f"per_face: must be at least 1, got {per_face}")
+    choice = Choice.of(styles, wears, scarf_as=scarf_as, lookalikes=lookalikes)
     into.masked.mkdir(parents=True, exist_ok=True)
     with into.manifest() as book:
         done = _finished(book)
-    how = (find, locate, refuse, write_labels, per_face, styles, wears, seed, done)
-    job = _Job(into.masked, into.root / "manifest.sqlite", *how)
+    ledger = into.root / "manifest.sqlite"
+    job = _Job(into.masked, ledger, find, locate, refuse, write_labels, choice, per_face, seed, done)
     made, skipped = batch.run(job, [str(p) for p in photos], executor=executor, progress=progress)
     skipped += [refused for one in made for refused in one["refused"]]
     return _framed([row for one in made for row in one["rows"]]), skipped
-
-
-def _check(styles: tuple[str, ...], wears: tuple[str, ...], per_face: int) -> None:
-    for given, known, name in ((styles, STYLES, "styles"), (wears, WEARS, "wears")):
-        wrong = [g for g in given if g not in known]
-        if wrong:
-            raise ValueError(f"{name}: unknown {wrong[0]!r}; known are {', '.join(known)}")
-    if per_face < 1:
-        raise ValueError(f"per_face: must be at least 1, got {per_face}")
 
 
 def _finished(book: manifest.Manifest) -> dict[str, list[dict[str, Any]]]:
@@ -178,13 +179,13 @@ def _finished(book: manifest.Manifest) -> dict[str, list[dict[str, Any]]]:
     return done
 
 
-def _drawn(styles: tuple[str, ...], wears: tuple[str, ...], rng: np.random.Generator) -> tuple[str, str]:
-    """A style and a way of wearing by chance, in their usual shares."""
-    style_shares = np.array([STYLES[name].share for name in styles])
-    rest = 1 - sum(WEAR_SHARES.values())
-    wear_shares = np.array([WEAR_SHARES.get(name, rest) for name in wears])
-    style = styles[rng.choice(len(styles), p=style_shares / style_shares.sum())]
-    return style, wears[rng.choice(len(wears), p=wear_shares / wear_shares.sum())]
+def _ends(items: Iterator[Any]) -> Iterator[tuple[Any, bool]]:
+    """Each item, and whether it is the last one."""
+    before = next(items, None)
+    while before is not None:
+        now = next(items, None)
+        yield before, now is None
+        before = now
 
 
 def _told(made: Masked, points: np.ndarray) -> dict[str, Any]:

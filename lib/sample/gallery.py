@@ -1,7 +1,8 @@
 """A small picture gallery on this machine's loopback: something to crawl offline, with duplicates whose truth is known.
 
 Photos of two queries, each several times as re-encoded, resized, slightly cropped or mirrored copies, some broken
-files, some pictures without a face. No photo of a real person is in it.
+files, some pictures without a face, some that are of no use: too small, blurred, dark, light, flat, banners. No photo
+of a real person is in it.
 """
 
 import html
@@ -29,10 +30,11 @@ __all__ = ["QUERIES", "Gallery", "fill", "gallery"]
 
 WITH, WITHOUT, WRONG = classes.NAMES
 QUERIES = {"people wearing face masks": WITH, "bare faces": WITHOUT}
+SPOILT = ("tiny", "blurred", "dark", "light", "flat", "odd aspect")  # as dedupe's screening calls them
 COPIES = ("re-encoded", "resized", "cropped", "mirrored")
 PER_PAGE = 20
 PORT = 48_151  # asked for first, so that a second run meets the addresses that it knows
-VERSION = 4  # of the pictures; a folder of another version is made anew
+VERSION = 5  # of the pictures; a folder of another version is made anew
 INDEX = "gallery.json"
 LICENCE = "drawn by lib.sample; free for any use"
 
@@ -41,7 +43,7 @@ class Gallery:
     """A running gallery: `url` of its start page, `truth` (one row a file), `queries`; stops when the block ends.
 
     truth: path, query, label, original (the name it is a copy of), how (original, re-encoded, resized, cropped,
-    mirrored, broken, no face), people (seeds), sha256.
+    mirrored, broken, no face, or one of SPOILT), people (seeds), sha256.
     """
 
     def __init__(self, folder: Path, rows: list[dict[str, Any]], *, port: int = PORT) -> None:
@@ -115,7 +117,8 @@ def _made(
         known = json.loads(index.read_text(encoding="utf-8"))
         if known["made_of"] == made_of and all((folder / row["name"]).is_file() for row in known["rows"]):
             return known["rows"]
-    jobs = [(str(folder), i, count, seed) for i in range(count + max(2, count // 8))]
+    total = count + _without_face(count) + len(SPOILT) * max(1, count // 24)
+    jobs = [(str(folder), i, count, seed) for i in range(total)]
     batches, skipped = batch.run(_write, jobs, executor=executor, progress=progress)
     if skipped:
         raise OSError(f"gallery: {folder} cannot be written ({skipped[0]['reason']})")
@@ -127,16 +130,21 @@ def _made(
 
 
 def _write(job: tuple[str, int, int, int]) -> list[dict[str, Any]]:
-    """One photo with its copies, or (past count) a picture without a face and a broken file."""
+    """One photo with its copies, or (past count) a picture without a face and a broken file, or a spoilt photo."""
     folder, i, count, seed = job
     rng = np.random.default_rng([37, seed, i])
     query = list(QUERIES)[i % len(QUERIES)]
     rng.integers(1 << 40)
     name = _name(i, count, seed)
-    if i >= count:
+    spoilt = i - count - _without_face(count)
+    if i >= count and spoilt < 0:
         return _others(Path(folder), name, query, rng)
     shot = plan(i, seed=seed + 1000, label=QUERIES[query])
     seeds = [face.person for face in shot.faces]
+    if spoilt >= 0:
+        how = SPOILT[spoilt % len(SPOILT)]
+        content = images.encode(_spoil(shot.rgb, how), ".jpg", quality=85)
+        return [_kept(Path(folder), f"{name}.jpg", content, query, f"{name}.jpg", how, seeds)]
     stored = images.encode(shot.rgb, ".jpg", quality=shot.quality)
     rows = [_kept(Path(folder), f"{name}.jpg", stored, query, f"{name}.jpg", "original", seeds)]
     often = 1 + int(rng.integers(3)) if rng.random() < 0.75 else 0
@@ -145,6 +153,28 @@ def _write(job: tuple[str, int, int, int]) -> list[dict[str, Any]]:
         copy = _copy(decoded, str(how), rng)
         rows.append(_kept(Path(folder), f"{name}-{how[:3]}.jpg", copy, query, f"{name}.jpg", str(how), seeds))
     return rows
+
+
+def _without_face(count: int) -> int:
+    return max(2, count // 8)
+
+
+def _spoil(rgb: np.ndarray, how: str) -> np.ndarray:
+    """A photo made useless in one way: a thumbnail, out of focus, at night, overexposed, in fog, a banner."""
+    h, w = rgb.shape[:2]
+    if how == "tiny":
+        return images.resize(rgb, 28)
+    if how == "blurred":
+        return cv2.GaussianBlur(rgb, (0, 0), max(h, w) / 30)
+    if how == "odd aspect":
+        band = max(8, w // 5)
+        return np.ascontiguousarray(rgb[(h - band) // 3 :][:band])
+    values = rgb / 255.0
+    mean = values.mean()
+    changed = {"dark": values**2 * (0.09 / max(float((values**2).mean()), 1e-6)),
+               "light": 1 - (1 - values) * (0.05 / max(1 - mean, 1e-6)),
+               "flat": 0.5 + (values - mean) * 0.12}[how]  # fmt: skip
+    return (changed * 255).clip(0, 255).round().astype(np.uint8)
 
 
 def _name(i: int, count: int, seed: int) -> str:
@@ -276,13 +306,13 @@ def fill(
     """Fill an empty workspace as notebook 01 would leave it; one that holds images already stays as it is.
 
     The gallery's files lie in raw under the names of their hashes, the manifest knows where they came from and what
-    their query promised, copies are set aside in favour of the originals, broken files are refused.
+    their query promised, copies are set aside in favour of the originals, spoilt photos too, broken files are refused.
     """
     with work.manifest() as manifest:
         if len(manifest.read("images")):
             return
         folder = work.root / "gallery"
-        decisions = []
+        decisions, bad = [], []
         for rank, row in enumerate(_made(folder, count=count, seed=seed, executor=executor, progress=progress)):
             url, about = f"http://127.0.0.1{row['path']}", {"query": row["query"], "engine": "gallery"}
             if row["how"] == "broken":
@@ -296,6 +326,10 @@ def fill(
                 row["sha256"], url, label=QUERIES[row["query"]], rank=rank, http_type="image/jpeg", licence=LICENCE,
                 page=f"http://127.0.0.1/page/{row['name'].removesuffix('.jpg')}", **about)  # fmt: skip
             manifest.add_attempt(url, "downloaded", **about)
+            if row["how"] in SPOILT:
+                bad.append((row["sha256"], False, f"{row['how']}: drawn so"))
+                continue
             kept = row["how"] in ("original", "no face")
             decisions.append((row["sha256"], kept, "kept" if kept else f"{row['how']} copy of {row['original']}"))
         manifest.decide("dedupe", decisions)
+        manifest.decide("screen", bad)
