@@ -3,6 +3,7 @@
 Nothing is deleted or moved: the outcome is a table, and decisions that the manifest remembers and takes back.
 """
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from .sheets import agreement, bad_sheet, group_sheet, twin_sheet
 from .twins import masked_twins
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     import pandas as pd
 
 __all__ = [
@@ -30,18 +33,26 @@ __all__ = [
 ]
 
 MAX_BITS = 36  # of 128: pairs above are not even looked at
-_AT_ONCE = 2048  # pairs
+_AT_ONCE = 128  # pairs: what is worked on fits the cache
+_MANY = 200_000  # images, above which half the samples must do: some strong crops are missed, half the time saved
 _COLUMNS = ["image", "sha256", "group", "distance", "kept", "how", "reason"]
 
 
-def groups(fingerprints: "pd.DataFrame", *, max_distance: float = 0.12, max_bits: int = MAX_BITS) -> "pd.DataFrame":
+def groups(
+    fingerprints: "pd.DataFrame",
+    *,
+    max_distance: float = 0.12,
+    max_bits: int = MAX_BITS,
+    executor: "Executor | None" = None,
+) -> "pd.DataFrame":
     """Find the groups of images that are copies of one another; a row an image that has a copy, the kept one first.
 
     Hashes propose pairs (at most max_bits of 128 bits differ, mirrored or cropped views included), aligned thumbnails
     decide: distance is 1 − the correlation of their edges, 0 for the same picture; a copy has at most max_distance.
     Every image of a group is a copy of the one that is kept, so that a chain of likenesses never joins strangers.
     Kept is the best in resolution, then sharpness, then bytes. Without a thumb column (a simulation) the hashes decide
-    alone, and distance is the share of bits that differ. Columns: image, sha256, group, distance, kept, how, reason.
+    alone, and distance is the share of bits that differ. executor: compares the thumbnails, as with `fingerprints`.
+    Columns: image, sha256, group, distance, kept, how, reason.
     """
     import pandas as pd
 
@@ -49,7 +60,7 @@ def groups(fingerprints: "pd.DataFrame", *, max_distance: float = 0.12, max_bits
     alone = ~table["sha256"].duplicated()
     rank = _ranked(table)
     one = table[alone].reset_index()  # "index" is the row in table
-    stars = _stars(one, rank[one["index"].to_numpy()], max_distance, max_bits)
+    stars = _stars(one, rank[one["index"].to_numpy()], max_distance, max_bits, executor.map if executor else map)
     first = {sha256: i for i, sha256 in zip(one.index, one["sha256"], strict=True)}
     head, distance, share, mirrored = (x[table["sha256"].map(first).to_numpy(int)] for x in stars)
     twins = ~alone | table["sha256"].duplicated(keep=False)
@@ -87,7 +98,9 @@ def _ranked(table: "pd.DataFrame") -> np.ndarray:
     return rank
 
 
-def _stars(one: "pd.DataFrame", rank: np.ndarray, max_distance: float, max_bits: int) -> tuple[np.ndarray, ...]:
+def _stars(
+    one: "pd.DataFrame", rank: np.ndarray, max_distance: float, max_bits: int, mapped: Callable[..., Iterable[tuple]]
+) -> tuple[np.ndarray, ...]:
     """For each image its head (the best image that it is a copy of, or itself), distance, share shown, mirrored.
 
     In rounds: images without a better one near them become heads and take their copies; whoever was near a copy is
@@ -97,9 +110,12 @@ def _stars(one: "pd.DataFrame", rank: np.ndarray, max_distance: float, max_bits:
     words = np.stack(
         [np.stack([one[h + v].to_numpy(np.uint64) for h in HASHES], 1) for v in VIEWS if HASHES[0] + v in one]
     )
-    pairs, _, view = join.similar(words[0], words, max_bits=max_bits) if n else (np.zeros((0, 2), int),) * 3
+    bands = 48 if n <= _MANY else 24
+    pairs, _, view = (
+        join.similar(words[0], words, max_bits=max_bits, bands=bands) if n else (np.zeros((0, 2), int),) * 3
+    )
     edges = _Edges(pairs, view >= len(VIEWS) // 2, rank)
-    judge = _Judge(one, words)
+    judge = _Judge(one, words, mapped)
     head, distance, share, mirrored = np.arange(n), np.zeros(n), np.ones(n), np.zeros(n, bool)
     while edges:
         better, worse, turned = edges.of_tops()
@@ -165,31 +181,22 @@ class _Edges:
 class _Judge:
     """Decides how far apart two images are: by their thumbnails, or by the hashes alone where there are none."""
 
-    def __init__(self, one: "pd.DataFrame", words: np.ndarray) -> None:
-        self.words, self.thumbs = words, None
+    def __init__(self, one: "pd.DataFrame", words: np.ndarray, mapped: Callable[..., Iterable[tuple]]) -> None:
+        self.words, self.thumbs, self.mapped = words, None, mapped
         if "thumb" in one:
             self.thumbs = np.frombuffer(b"".join(one["thumb"]), np.uint8).reshape(len(one), THUMB, THUMB)
 
     def __call__(self, i: np.ndarray, j: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, ...]:
         """(distance (k,), share, mirrored) of the pairs i, j; mirrored: whether the hashes met in a mirror."""
-        distance, share, turned = np.full(len(i), 2.0), np.ones(len(i)), mirrored.copy()
-        for start in range(0, len(i), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            if self.thumbs is None:
-                bits = np.stack([join.popcount(view[i[part]] ^ self.words[0, j[part]]) for view in self.words])
-                distance[part], turned[part] = bits.min(axis=0) / 128, bits.argmin(axis=0) >= len(VIEWS) // 2
-            else:
-                distance[part], share[part] = self._laid_over(self.thumbs[i[part]], self.thumbs[j[part]], turned[part])
-        return distance, share, turned
-
-    def _laid_over(self, a: np.ndarray, b: np.ndarray, mirrored: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        a[mirrored] = a[mirrored][:, :, ::-1]
-        distance, share = np.full(len(a), 2.0), np.ones(len(a))
-        alike, scale = compare.coarse(a, b)
-        for k in np.flatnonzero(alike >= compare.ALIKE):
-            found = compare.fit(a[k], b[k], scale=float(scale[k]))
-            distance[k], share[k] = found.distance, found.share
-        return distance, share
+        if self.thumbs is None:
+            ways = [(view[i], self.words[0, j]) for view in self.words] + [(v[j], self.words[0, i]) for v in self.words]
+            bits = np.stack([join.popcount(one ^ two) for one, two in ways])
+            return bits.min(axis=0) / 128, np.ones(len(i)), bits.argmin(axis=0) % len(VIEWS) >= len(VIEWS) // 2
+        parts = [slice(start, start + _AT_ONCE) for start in range(0, len(i), _AT_ONCE)]
+        turned = [np.where(mirrored[p, None, None], self.thumbs[i[p], :, ::-1], self.thumbs[i[p]]) for p in parts]
+        found = list(self.mapped(compare.apart, turned, [self.thumbs[j[p]] for p in parts]))
+        distance, share = (np.concatenate(x) for x in zip(*found, strict=True))
+        return distance, share, mirrored
 
 
 def _told(rows: "pd.DataFrame") -> "pd.DataFrame":
