@@ -33,7 +33,7 @@ def build(
     parents, negatives = tables.bare(rows)
     covers = tables.picked(negatives, counts.lookalikes, seed=seed + 1) if arm.lookalikes else negatives[:0]
     cover_wishes = [tuple(pictures.lookalikes(1, rng=np.random.default_rng([seed, i]))) for i in covers.index]
-    covers = covers[[bool(w) for w in cover_wishes]]
+    covers = covers[np.array([bool(w) for w in cover_wishes], bool)]
     stay = tables.picked(negatives, counts.bare + counts.lookalikes - len(covers), seed=seed)
     each = -(-counts.masked // max(1, round(len(parents) * 0.9)))  # about a tenth cannot be drawn on
     parts = [
