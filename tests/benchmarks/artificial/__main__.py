@@ -49,7 +49,7 @@ def main() -> None:
             tests = {"dev": held.assign(unit=held["unit"])}
             if not wish.dev_only:
                 tests["test"] = sources.tested(test, faces, wish.data)
-                tests["lookalikes"] = sources.lookalikes(listed, wish.data)
+                tests["lookalikes"] = sources.lookalikes(listed, faces, wish.data)
             for name in wish.arms:
                 _one(name, test, rows, tests, wish=wish, executor=executor, away=set(faces.loc[away, "image"]))
 

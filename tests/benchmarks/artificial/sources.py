@@ -7,43 +7,38 @@ import pandas as pd
 
 from lib import assets, dataset, dedupe, faces, images, labels
 from lib.classes import NAMES
-from lib.train.recipe import OVERLAP, TWIN_BITS, TWINS, gather, prepare
+from lib.train.recipe import OVERLAP, TWIN_BITS, TWINS, gather
 from lib.train.recipe import listed as lines
 
-__all__ = ["listed", "lookalikes", "prepared", "tested"]
+__all__ = ["grouped", "listed", "lookalikes", "prepared", "tested"]
 
+BOX = ["x1", "y1", "x2", "y2"]
 MIN_SIDE = 20  # pixels of the shorter side of a face of photos-853
-FAMILY = "portraits and their copies"  # the recipe keeps these 680 files of faces-4k in one group
 
 
 def prepared(data: Path, *, cache: Path, executor: Executor | None = None) -> pd.DataFrame:
-    """All faces of the recipe's folders, boxed and grouped as it does; unit: what must not be torn apart.
+    """All faces of the recipe's folders, boxed as it does, with unit and copies.
 
-    A unit is the recipe's group. Only its one large group of portraits is told apart again, by photo and copies of it.
+    unit: what must not be torn apart: a photo, its copies, its person. copies: a photo and its copies alone.
     """
-    table = gather(data, leave_out=lines(assets.models() / OVERLAP))
+    table = gather(data, leave_out=lines(assets.models() / OVERLAP)).assign(group="")
     path = cache / f"faces-{images.sha256(table.to_csv(index=False).encode())[:16]}.parquet"
     if path.is_file():
         return dataset.read(path)
-    boxed = prepare(table, find=faces.finder(), executor=executor).assign(unit=lambda t: t["group"])
-    family = boxed["group"].isin(boxed.loc[_portraits(boxed), "group"])
-    boxed.loc[family, "unit"] = _units(boxed[family], executor=executor).to_numpy()
+    boxed = dataset.locate(table, faces.finder(), executor=executor)
+    prints, _ = dedupe.fingerprints(sorted(set(boxed["image"])), executor=executor)
+    told = grouped(boxed, dedupe.groups(prints, max_distance=TWINS, max_bits=TWIN_BITS))
     path.parent.mkdir(parents=True, exist_ok=True)
-    dataset.write(boxed, path)
-    return boxed
+    dataset.write(told, path)
+    return told
 
 
-def _portraits(table: pd.DataFrame) -> pd.Series:
-    """Bare faces of faces-4k whose file names tell no person."""
-    from lib.train.recipe import _families
-
-    return pd.Series(_families(table) == FAMILY, index=table.index)
-
-
-def _units(rows: pd.DataFrame, *, executor: Executor | None) -> pd.Series:
-    prints, _ = dedupe.fingerprints(sorted(set(rows["image"])), executor=executor)
-    twins = dedupe.groups(prints, max_distance=TWINS, max_bits=TWIN_BITS)
-    return "portrait " + dataset.group(rows.assign(group=""), twins=twins)["group"].astype(str)
+def grouped(boxed: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
+    """The table with its columns unit and copies."""
+    same = dict(zip(twins["image"], "copies " + twins["group"].astype(str), strict=True))
+    copies = [same.get(image, image) for image in boxed["image"]]
+    unit = dataset.group(boxed, twins=twins)["group"]
+    return boxed.reset_index(drop=True).assign(unit=unit.to_numpy(), copies=copies)
 
 
 def tested(test: str, faces_: pd.DataFrame, data: Path) -> pd.DataFrame:
@@ -62,7 +57,19 @@ def listed(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, comment="#").fillna({"kind": "", "note": ""})
 
 
-def lookalikes(listed: pd.DataFrame, data: Path) -> pd.DataFrame:
-    """The listed faces as a table of faces without a mask; unit is the photo."""
+def lookalikes(listed: pd.DataFrame, faces_: pd.DataFrame, data: Path) -> pd.DataFrame:
+    """The listed faces as a table of faces without a mask; unit is the photo.
+
+    A line without a box means the one face of its picture: the box is the one that `prepared` found.
+    """
     paths = [str(data / file) for file in listed["file"]]
-    return listed.assign(image=paths, label=NAMES[1], source="look-alikes", unit=paths).reset_index(drop=True)
+    table = listed.assign(image=paths, label=NAMES[1], source="look-alikes", unit=paths).reset_index(drop=True)
+    found = faces_.drop_duplicates("image").set_index("image")[BOX]
+    for corner in BOX:
+        table[corner] = table[corner].astype(float).fillna(table["image"].map(found[corner]))
+    lacking = table.loc[table[BOX].isna().any(axis=1), "file"].tolist()
+    if lacking:
+        raise ValueError(
+            f"list of look-alikes: {len(lacking)} lines have no box and no face was found, first {lacking[0]}"
+        )
+    return table

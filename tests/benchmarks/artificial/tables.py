@@ -50,10 +50,10 @@ ARMS = {
 class Counts:
     """How many faces an arm has at most: with a mask, of them worn incorrectly (a share), bare, and look-alikes."""
 
-    masked: int = 2800
-    wrong: float = 0.25
-    bare: int = 1900
-    lookalikes: int = 600
+    masked: int = 2600
+    wrong: float = 0.15
+    bare: int = 1100
+    lookalikes: int = 500
 
     def limited(self, most: int | None) -> "Counts":
         """The same shares of at most so many faces, for a trial."""
@@ -81,13 +81,15 @@ def chance(units: Iterable[str], salt: str) -> np.ndarray:
 
 
 def outlay(faces: pd.DataFrame, listed: pd.DataFrame, data: str | Path) -> np.ndarray:
-    """Which faces (n,) are listed look-alikes or belong to one: the whole photo, its copies, its person.
+    """Which faces (n,) are listed look-alikes or belong to one: the whole photo and its copies; a beard's whole person.
 
-    listed: rows of file (below data), x1, y1, x2, y2. Belonging together is told by the columns image and unit.
+    listed: rows of file (below data) and kind. Belonging together is told by the columns image, copies and unit.
     """
-    paths = {str(Path(data) / file) for file in listed["file"]}
-    named = faces["image"].isin(paths)
-    return (named | faces["unit"].isin(set(faces.loc[named, "unit"]))).to_numpy()
+    paths = pd.Series([str(Path(data) / file) for file in listed["file"]], dtype=str)
+    named = faces["image"].isin(set(paths))
+    bearded = faces["image"].isin(set(paths[(listed["kind"] == "beard").to_numpy()]))
+    copies, people = set(faces.loc[named, "copies"]), set(faces.loc[bearded, "unit"])
+    return (named | faces["copies"].isin(copies) | faces["unit"].isin(people)).to_numpy()
 
 
 def pool(faces: pd.DataFrame, test: str, *, away: np.ndarray | None = None) -> pd.DataFrame:
