@@ -1,12 +1,13 @@
 """The benchmark of artificial masks: who may train, who may not, on tables made up here."""
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.artificial import building, pictures, scoring, tables
+from benchmarks.artificial import building, pictures, scoring, sources, tables
 from benchmarks.artificial.tables import ARMS, Counts
 
 from lib import masks
@@ -19,7 +20,8 @@ SOURCES = ("faces-4k", "photos-bare/obs", "photos-bare/ilc", "photos-bare/spt", 
 def row(image, label=WITHOUT, *, box=(10, 10, 60, 60), unit=None):
     source = image.split("/")[0]
     corners = dict(zip(tables.BOX, map(float, box), strict=True))
-    return {"image": f"/d/{image}", "label": label, "source": source, "unit": unit or image, **corners}
+    same = {"unit": unit or image, "copies": f"/d/{image}"}
+    return {"image": f"/d/{image}", "label": label, "source": source} | same | corners
 
 
 def crowd(each=40):
@@ -29,9 +31,9 @@ def crowd(each=40):
         folder, _, stem = source.partition("/")
         for i in range(each):
             unit = f"{source} {i // 2}"
-            rows.append(row(f"{folder}/{stem or 'x'}-b{i}.jpg", unit=unit))
+            rows.append(row(f"{folder}/{stem or folder}-b{i}.jpg", unit=unit))
             if folder != "photos-bare":
-                rows.append(row(f"{folder}/{stem or 'x'}-m{i}.jpg", (WITH, WRONG)[i % 4 == 0], unit=unit))
+                rows.append(row(f"{folder}/{stem or folder}-m{i}.jpg", (WITH, WRONG)[i % 4 == 0], unit=unit))
     return pd.DataFrame(rows)
 
 
@@ -54,14 +56,16 @@ def unpainted(monkeypatch):
 @pytest.mark.parametrize("name", ARMS)
 def test_no_arm_breaks_a_rule(name, test, tmp_path, unpainted):
     faces = crowd()
-    listed = pd.DataFrame({"file": ["photos-labelled/x-b3.jpg", "photos-bare/spt-b5.jpg"]})
+    listed = pd.DataFrame(
+        {"file": ["photos-labelled/photos-labelled-b3.jpg", "photos-bare/spt-b5.jpg"], "kind": ["hand", "beard"]}
+    )
     away = tables.outlay(faces, listed, "/d")
     rows = tables.pool(faces, test, away=away)
     table, crops, _ = building.build(ARMS[name], rows, Counts(60, 0.25, 30, 10), cache=tmp_path)
     assert len(table) == len(crops) and len(table) > 40
     assert set(table["label"]) == ({WITH, WITHOUT} if ARMS[name].wears == (WITH,) else set(NAMES))
     out = set(faces.loc[away, "image"])
-    assert len(out) == 6  # with the other face of each unit, and the masked ones of the photo set
+    assert len(out) == 3  # the hand alone; the beard with the other photo of its person
     assert not building.broken(table, arm=ARMS[name], away=out, tested={test})
     masked = table[table["label"] != WITHOUT]
     assert (masked["parent"] != "").all() == (name != "real")
@@ -111,6 +115,26 @@ def test_a_bare_face_beside_a_real_mask_is_no_parent_and_no_negative():
     far = pd.DataFrame([row("photos-labelled/2.jpg"), row("photos-labelled/2.jpg", WITH, box=(300, 12, 330, 60))])
     rows = pd.concat([rows, far], ignore_index=True).assign(part="train", parent_side=True)
     assert tables.bare(rows)[0]["image"].tolist() == ["/d/photos-labelled/2.jpg"]
+
+
+def test_copies_of_a_listed_face_stay_out_and_a_beard_takes_its_person_along():
+    faces = pd.DataFrame([row(f"photos-bare/spt-{i}.jpg", unit="he") for i in range(4)])
+    faces["copies"] = ["one", "one", "two", "three"]
+    hand, beard = (pd.DataFrame({"file": ["photos-bare/spt-0.jpg"], "kind": [kind]}) for kind in ("hand", "beard"))
+    assert tables.outlay(faces, hand, "/d").tolist() == [True, True, False, False]
+    assert tables.outlay(faces, beard, "/d").all()
+    assert not tables.outlay(faces, hand[:0], "/d").any()
+
+
+def test_a_listed_picture_without_a_box_takes_the_face_that_was_found(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("file,x1,y1,x2,y2,kind,note\na/1.jpg,,,,,hand,\na/2.jpg,1,2,3,4,beard,x\n")
+    listed = sources.listed(path)
+    known = pd.DataFrame([row("a/1.jpg", box=(5, 6, 7, 8))])
+    assert sources.lookalikes(listed, known, Path("/d"))[tables.BOX].to_numpy().tolist() == [[5, 6, 7, 8], [1, 2, 3, 4]]
+    with pytest.raises(ValueError, match="a/1.jpg"):
+        sources.lookalikes(listed, known[:0], Path("/d"))
+    assert not len(sources.listed(tmp_path / "none.csv"))
 
 
 def test_doubtful_bare_faces_are_not_used():
