@@ -46,7 +46,8 @@ def unpainted(monkeypatch):
         label = {"as it is": "", "flat": WITH, "mask": None, "lookalike": WITHOUT}
         words = [[label[w.kind] if w.kind != "mask" else masks.WEARS[w.wear], w.name, w.wear] for _, w in told]
         crops = np.zeros((len(told), 4, 4, 3), np.uint8)
-        return np.array([i for i, _ in told], int), crops, np.array(words, str), np.array([], str), np.array([], int)
+        none = {"reasons": np.array([], str), "times": np.array([], int)}
+        return {"of": np.array([i for i, _ in told], int), "crops": crops, "words": np.array(words, str)} | none
 
     monkeypatch.setattr(building, "_drawn", draw)
     monkeypatch.setattr(building, "_key", lambda jobs, arm: building.images.sha256(repr((jobs, arm)).encode())[:20])

@@ -37,7 +37,13 @@ def build(
     stay = tables.picked(negatives, counts.bare + counts.lookalikes - len(covers), seed=seed)
     each = -(-counts.masked // max(1, round(len(parents) * 0.9)))  # about a tenth cannot be drawn on
     parts = [
-        _pictured(parents, _masked(parents, arm, each, counts.wrong, seed), arm, cache=cache, executor=executor),
+        _pictured(
+            parents,
+            _masked(parents, arm, each=each, wrong=counts.wrong, seed=seed),
+            arm,
+            cache=cache,
+            executor=executor,
+        ),
         _pictured(stay, [(_asis(rng),) for _ in stay.index], arm, cache=cache, executor=executor),
         _pictured(covers, [w for w in cover_wishes if w], arm, cache=cache, executor=executor),
     ]
@@ -52,7 +58,7 @@ def _asis(rng: np.random.Generator) -> pictures.Wish:
     return pictures.Wish("as it is", "", "", int(rng.integers(2**31)))
 
 
-def _masked(parents: pd.DataFrame, arm: Arm, each: int, wrong: float, seed: int) -> list[tuple[pictures.Wish, ...]]:
+def _masked(parents: pd.DataFrame, arm: Arm, *, each: int, wrong: float, seed: int) -> list[tuple[pictures.Wish, ...]]:
     """Each parent's wishes; its own chance, so that a change of the list changes no other face."""
     keys = (hashlib.sha256(f"{Path(r.image).name} {r.x1:.0f}".encode()).digest()[:4] for r in parents.itertuples())
     chances = [np.random.default_rng([seed, *key]) for key in keys]
@@ -75,7 +81,7 @@ def _pictured(
     jobs = list(zip(rows["image"], boxes_, wanted, strict=True))
     path = cache / f"crops-{_key(jobs, arm)}.npz"
     if not path.is_file():
-        _save(path, *_drawn(jobs, arm, executor))
+        _save(path, _drawn(jobs, arm, executor))
     with np.load(path, allow_pickle=False) as kept:
         of, crops, words = kept["of"], kept["crops"], kept["words"].reshape(-1, 3)
         refused = dict(zip(kept["reasons"].tolist(), kept["times"].tolist(), strict=True))
@@ -85,7 +91,7 @@ def _pictured(
     return table, crops, refused
 
 
-def _drawn(jobs: list[Any], arm: Arm, executor: Executor | None) -> tuple[Any, ...]:
+def _drawn(jobs: list[Any], arm: Arm, executor: Executor | None) -> dict[str, Any]:
     numbered = [(i, *job) for i, job in enumerate(jobs)]
     made, skipped = batch.run(pictures.Draw(arm.lit), numbered, executor=executor)
     of = np.array([i for i, _, told in made for _ in told], int)
@@ -94,12 +100,13 @@ def _drawn(jobs: list[Any], arm: Arm, executor: Executor | None) -> tuple[Any, .
     words = np.array([[t["label"], t["style"], t["wear"]] for _, _, told in made for t in told], str)
     reasons = pd.Series([row["reason"].split(" (")[0].split(";")[0] for row in skipped], dtype=str)
     plain = reasons.str.replace(r"[\d.,]+", "#", regex=True).value_counts()
-    return of, crops, words, np.array(plain.index, str), plain.to_numpy(int)
+    told = {"reasons": np.array(plain.index, str), "times": plain.to_numpy(int)}
+    return {"of": of, "crops": crops, "words": words} | told
 
 
-def _save(path: Path, of: Any, crops: Any, words: Any, reasons: Any, times: Any) -> None:
+def _save(path: Path, arrays: dict[str, Any]) -> None:
     file = io.BytesIO()
-    np.savez(file, of=of, crops=crops, words=words, reasons=reasons, times=times)
+    np.savez(file, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     images.write(path, file.getvalue())
 

@@ -84,7 +84,7 @@ class Draw:
         crops, told = [], []
         with contextlib.nullcontext() if self.lit else unlit():
             for wish in wanted:
-                made, label = _made(rgb, points, box_, wish)
+                made, label = _made(rgb, points, wish, box=box_)
                 if made is None:
                     continue
                 crops.append(boxes.crop(again(made, wish.seed), box_, margin=WIDE, size=SIDE))
@@ -106,7 +106,7 @@ def _part(rgb: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(rgb[y1:y2, x1:x2]), box - (x1, y1, x1, y1)
 
 
-def _made(rgb: np.ndarray, points: np.ndarray, box: np.ndarray, wish: Wish) -> tuple[np.ndarray | None, str]:
+def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -> tuple[np.ndarray | None, str]:
     """The picture, or None where what was drawn lies outside of it, as a mask below the chin of a tight crop does."""
     rng = np.random.default_rng(wish.seed)
     if wish.kind == "as it is":

@@ -13,15 +13,17 @@ from lib.train.recipe import listed as lines
 __all__ = ["grouped", "listed", "lookalikes", "prepared", "tested"]
 
 BOX = ["x1", "y1", "x2", "y2"]
+RECORD, SELFIE = "photos-853", (301, 400)
 MIN_SIDE = 20  # pixels of the shorter side of a face of photos-853
 
 
 def prepared(data: Path, *, cache: Path, executor: Executor | None = None) -> pd.DataFrame:
-    """All faces of the recipe's folders, boxed as it does, with unit and copies.
+    """All faces of the recipe's folders, boxed as it does, and of the test of record, with unit and copies.
 
     unit: what must not be torn apart: a photo, its copies, its person. copies: a photo and its copies alone.
     """
-    table = gather(data, leave_out=lines(assets.models() / OVERLAP)).assign(group="")
+    table = pd.concat([gather(data, leave_out=lines(assets.models() / OVERLAP)), of_record(data)], ignore_index=True)
+    table = table.assign(group="")
     path = cache / f"faces-{images.sha256(table.to_csv(index=False).encode())[:16]}.parquet"
     if path.is_file():
         return dataset.read(path)
@@ -41,13 +43,25 @@ def grouped(boxed: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
     return boxed.reset_index(drop=True).assign(unit=unit.to_numpy(), copies=copies)
 
 
-def tested(test: str, faces_: pd.DataFrame, data: Path) -> pd.DataFrame:
-    """The faces that a test counts: labelled boxes of 20 px and more, or the face found in each picture of faces-4k."""
-    if test == "faces-4k":
-        return faces_[faces_["source"] == test].reset_index(drop=True)
-    table = labels.read_folder(data / test)[0].assign(source=test)
+def of_record(data: Path) -> pd.DataFrame:
+    """The labelled faces of photos-853 of 20 px and more; its series of selfies of two people goes by one identity.
+
+    They train only where another set is tested on, and no such model is scored here.
+    """
+    table = labels.read_folder(data / RECORD)[0].assign(source=RECORD)
     sides = (table[["x2", "y2"]].to_numpy() - table[["x1", "y1"]].to_numpy()).min(1)
-    return table[sides >= MIN_SIDE].assign(unit=lambda t: t["image"]).reset_index(drop=True)
+    table = table[sides >= MIN_SIDE].reset_index(drop=True)
+    selfie = table["image"].map({image: images.size(image) == SELFIE for image in set(table["image"])})
+    return table.assign(identity=selfie.map({True: "two people", False: ""}))
+
+
+def tested(test: str, faces_: pd.DataFrame) -> pd.DataFrame:
+    """The faces that a test counts: labelled boxes of 20 px and more, or the face found in each picture of faces-4k.
+
+    The intervals of photos-853 are drawn by photo, as the scorer of record does it.
+    """
+    rows = faces_[faces_["source"] == test].reset_index(drop=True)
+    return rows.assign(unit=rows["image"]) if test == RECORD else rows
 
 
 def listed(path: Path) -> pd.DataFrame:
