@@ -33,10 +33,11 @@ from .building import broken, build
 TESTS = ("photos-853", "faces-4k")
 LISTED = Path(__file__).parents[3] / "models" / "look-alikes.csv"
 HOW = (
-    "mean recall of with_mask and without_mask by the three-class answer on labelled boxes, faces worn incorrectly left "
-    "out (as score.py); two_class: by the likelier of the first two; 95 % intervals drawn by photo (photos-853) or by "
-    "group; int8 model with temperature and bias from validation, which are of training's own kind; dev: real faces of "
-    "photos-labelled and photos-worn-incorrectly that no arm trains on; false mask: with_mask for a listed look-alike"
+    "mean recall of with_mask and without_mask by the three-class answer on labelled boxes, faces worn incorrectly "
+    "left out (as score.py); two_class: by the likelier of the first two; 95 % intervals drawn by photo "
+    "(photos-853) or by group; the int8 model, temperature and bias from validation of training's own kind; dev: real "
+    "faces of photos-labelled and photos-worn-incorrectly that no arm trains on; false mask: with_mask for a "
+    "listed look-alike"
 )
 log = logging.getLogger("artificial")
 
