@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -36,7 +35,7 @@ class Wish:
 
 def wishes(arm: Arm, *, count: int, wrong: float, rng: np.random.Generator) -> list[Wish]:
     """What is drawn: styles in their own shares, a share `wrong` worn incorrectly, where the arm knows such."""
-    styles = arm.styles or tuple(masks.STYLES)
+    styles = arm.styles or tuple(name for name, style in masks.STYLES.items() if not getattr(style, "scarf", False))
     shares = np.array([masks.STYLES[name].share for name in styles], float)
     others = [w for w in masks.WEARS if masks.WEARS[w] == NAMES[2] and (arm.wears is None or w in arm.wears)]
     odds = np.array([WRONG_SHARES.get(w, 0.05) for w in others])
@@ -113,16 +112,14 @@ def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -
         return rgb, ""
     if wish.kind == "flat":
         return paste_flat(rgb, points), NAMES[0]
-    if wish.kind == "mask":
-        try:
+    try:
+        if wish.kind == "mask":
             made = masks.put_on(rgb, points, style=wish.name, wear=wish.wear, rng=rng)
-        except ValueError:  # outside the photo
-            return None, ""
-        return (made.rgb if _seen(made.mask, box) else None), made.label
-    takes = list(inspect.signature(masks.cover_with).parameters)  # type: ignore[attr-defined]
-    word = next((k for k in ("kind", "name", "lookalike", "what", "with_") if k in takes), takes[2])
-    made = masks.cover_with(rgb, points, **{word: wish.name}, rng=rng)  # type: ignore[attr-defined]
-    return made.rgb, made.label
+        else:
+            made = masks.cover_with(rgb, points, kind=wish.name, rng=rng)  # type: ignore[attr-defined]
+    except ValueError:  # outside the photo
+        return None, ""
+    return (made.rgb if _seen(made.mask, box) else None), made.label
 
 
 def _seen(mask: np.ndarray, box: np.ndarray, *, least: float = 0.05) -> bool:
@@ -144,8 +141,10 @@ def unlit() -> Iterator[None]:
     """Within: every photo is said to have the same light, hardly any blur and no grain; for one ablation alone."""
     kept = light.estimate, light.blur, light.grain
 
-    def estimate(rgb: np.ndarray, fit: Any) -> light.Light:
-        return dataclasses.replace(kept[0](rgb, fit), ambient=0.8, toward=np.zeros(3), tint=np.ones(3), colourful=1.0)
+    def estimate(*given: Any, **how: Any) -> light.Light:
+        return dataclasses.replace(
+            kept[0](*given, **how), ambient=0.8, toward=np.zeros(3), tint=np.ones(3), colourful=1.0
+        )
 
     light.estimate, light.blur, light.grain = estimate, lambda *_, **__: 0.4, lambda *_, **__: 0.0
     try:
