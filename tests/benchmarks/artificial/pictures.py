@@ -20,7 +20,8 @@ from .tables import Arm
 __all__ = ["Draw", "Wish", "again", "flat_blue", "paste_flat", "unlit", "wishes", "lookalikes"]
 
 SIDE = wide_size(96)
-WRONG_SHARES = {"nose_out": 0.5, "under_chin": 0.25, "mouth_out": 0.1, "hanging": 0.05}  # a wear not named: 0.05
+# What people call worn incorrectly; other ways (chin out, loose, upside down) they call with_mask, if they see them.
+WRONG_SHARES = {"nose_out": 0.6, "under_chin": 0.25, "mouth_out": 0.1, "pushed_up": 0.02, "hanging": 0.03}
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def wishes(arm: Arm, *, count: int, wrong: float, rng: np.random.Generator) -> l
     """What is drawn: styles in their own shares, a share `wrong` worn incorrectly, where the arm knows such."""
     styles = arm.styles or tuple(name for name, style in masks.STYLES.items() if not getattr(style, "scarf", False))
     shares = np.array([masks.STYLES[name].share for name in styles], float)
-    others = [w for w in masks.WEARS if masks.WEARS[w] == NAMES[2] and (arm.wears is None or w in arm.wears)]
-    odds = np.array([WRONG_SHARES.get(w, 0.05) for w in others])
+    others = [w for w in WRONG_SHARES if w in masks.WEARS and (arm.wears is None or w in arm.wears)]
+    odds = np.array([WRONG_SHARES[w] for w in others])
     made = []
     for _ in range(count):
         seed = int(rng.integers(2**31))
@@ -99,10 +100,15 @@ def _locator() -> landmarks.Locator:
 
 
 def _part(rgb: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The photo around a face, far enough that nothing drawn or cropped ends at the cut."""
+    """The photo around a face, far enough that nothing drawn or cropped ends at the cut; mirrored past its edges.
+
+    Tight crops, two thirds of all bare faces, would else be framed by streaks, masks below the chin among them.
+    """
     h, w = rgb.shape[:2]
-    x1, y1, x2, y2 = np.round(boxes.widen(boxes.square(box[None]), 1.2, size=(w, h))[0]).astype(int)
-    return np.ascontiguousarray(rgb[y1:y2, x1:x2]), box - (x1, y1, x1, y1)
+    x1, y1, x2, y2 = np.round(boxes.widen(boxes.square(box[None]), 1.0)[0]).astype(int)
+    inside = rgb[max(y1, 0) : min(y2, h), max(x1, 0) : min(x2, w)]
+    edges = max(-y1, 0), max(y2 - h, 0), max(-x1, 0), max(x2 - w, 0)
+    return cv2.copyMakeBorder(inside, *map(int, edges), cv2.BORDER_REFLECT_101), box - (x1, y1, x1, y1)
 
 
 def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -> tuple[np.ndarray | None, str]:
