@@ -201,3 +201,22 @@ def test_arms_differ_in_one_thing_each():
     whole = dataclasses.asdict(ARMS["artificial"])
     for name in ("no-style-variety", "no-light", "no-wears", "no-lookalikes"):
         assert sum(whole[k] != v for k, v in dataclasses.asdict(ARMS[name]).items()) == 1, name
+
+
+def test_the_part_around_a_tight_face_is_mirrored_and_holds_the_face():
+    rgb = np.random.default_rng(0).integers(0, 255, (60, 50, 3)).astype(np.uint8)
+    part, box = pictures._part(rgb, np.array([5.0, 6.0, 45.0, 56.0]))
+    x1, y1, x2, y2 = box.astype(int)
+    assert (part[y1:y2, x1:x2] == rgb[6:56, 5:45]).all()
+    assert part.shape[0] >= 2.9 * 50 and part.shape[1] >= 2.9 * 50
+    top = y1 - 6  # the photo's first row
+    assert (part[top - 3] == part[top + 3]).all() and not (part[top - 3] == part[top - 2]).all()
+
+
+def test_what_lies_outside_the_networks_view_is_not_seen():
+    mask, box = np.zeros((200, 200), np.uint8), np.array([50.0, 50.0, 100.0, 100.0])
+    assert not pictures._seen(mask, box)
+    mask[150:190, 50:100] = masks.FABRIC
+    assert not pictures._seen(mask, box)
+    mask[85:110, 60:90] = masks.FABRIC
+    assert pictures._seen(mask, box)
