@@ -10,7 +10,7 @@ import pytest
 from benchmarks.artificial import building, pictures, scoring, sources, tables
 from benchmarks.artificial.tables import ARMS, Counts
 
-from lib import masks
+from lib import boxes, masks
 from lib.classes import NAMES
 
 WITH, WITHOUT, WRONG = NAMES
@@ -203,14 +203,13 @@ def test_arms_differ_in_one_thing_each():
         assert sum(whole[k] != v for k, v in dataclasses.asdict(ARMS[name]).items()) == 1, name
 
 
-def test_the_part_around_a_tight_face_is_mirrored_and_holds_the_face():
-    rgb = np.random.default_rng(0).integers(0, 255, (60, 50, 3)).astype(np.uint8)
-    part, box = pictures._part(rgb, np.array([5.0, 6.0, 45.0, 56.0]))
-    x1, y1, x2, y2 = box.astype(int)
-    assert (part[y1:y2, x1:x2] == rgb[6:56, 5:45]).all()
-    assert part.shape[0] >= 2.9 * 50 and part.shape[1] >= 2.9 * 50
-    top = y1 - 6  # the photo's first row
-    assert (part[top - 3] == part[top + 3]).all() and not (part[top - 3] == part[top - 2]).all()
+def test_the_part_around_a_face_holds_it_and_all_that_a_wide_crop_shows():
+    rgb = np.random.default_rng(0).integers(0, 255, (400, 300, 3)).astype(np.uint8)
+    face = np.array([120.0, 150.0, 160.0, 200.0])
+    part, box = pictures._part(rgb, face)
+    assert part.shape[0] < 200
+    wide = [boxes.crop(p, b, margin=0.6, size=64) for p, b in ((rgb, face), (part, box))]
+    assert (wide[0] == wide[1]).all()
 
 
 def test_what_lies_outside_the_networks_view_is_not_seen():
