@@ -84,6 +84,15 @@ def test_tune_finds_the_temperature_that_was_hidden() -> None:
     assert train.tune(proud, labels)["bias"] == [0, 0]
 
 
+def test_tune_answers_a_class_less_often_that_will_be_rarer() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 400)
+    logits = rng.normal(0, 1, (1200, 3)) + 1.5 * np.eye(3)[labels]
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    usual, third, rare = (train.tune(probabilities, labels, worn=worn)["bias"][2] for worn in (None, 1 / 3, 0.03))
+    assert usual == third and rare < usual - 0.5
+
+
 def test_tune_moves_the_third_class_when_it_is_answered_too_often() -> None:
     rng = np.random.default_rng(1)
     labels = rng.choice(3, 3000, p=(0.6, 0.35, 0.05))

@@ -15,8 +15,8 @@ from .styles import STYLES, find
 __all__ = ["Choice"]
 
 WEAR_SHARES = {  # the rest is well worn; among 96 real ones: nose out 45, below the mouth 33, pushed up 9, others few
-    "nose_out": 0.2, "under_chin": 0.1, "mouth_out": 0.04, "pushed_up": 0.02, "chin_out": 0.01, "loose": 0.01,
-    "hanging": 0.01, "upside_down": 0.01,
+    "nose_out": 0.12, "under_chin": 0.06, "mouth_out": 0.03, "pushed_up": 0.015, "chin_out": 0.005, "loose": 0.005,
+    "hanging": 0.01, "upside_down": 0.005,
 }  # fmt: skip
 _SCARF_WEARS = ("with_mask", "nose_out", "mouth_out", "under_chin")
 

@@ -154,9 +154,9 @@ def build(cut: Cut, wear: str, *, rng: np.random.Generator) -> Sheet:
 
 _BUNCHED = {"mouth_out": 1.8, "under_chin": 2.2, "pushed_up": 1.8, "nose_out": 1.2, "loose": 1.3}
 _SLIPS = {  # how far the sheet or its upper edge moves down, and which edges it then has (None: the cut's own)
-    "with_mask": (-0.07, 0.06, None, None),
+    "with_mask": (-0.07, 0.25, None, None),  # down to the nose tip, mostly high
     "upside_down": (-0.05, 0.06, None, None),
-    "nose_out": (0.48, 0.84, None, None),  # the upper edge ends between the nose tip and the lip
+    "nose_out": (0.52, 0.86, None, None),  # the upper edge ends between the nose tip and the lip
     "loose": (0.16, 0.34, None, None),
     "mouth_out": (-0.04, 0.08, _CHIN, _NECK),
     "under_chin": (-0.06, 0.12, _BELOW, _NECK),
@@ -168,7 +168,7 @@ _SLIPS = {  # how far the sheet or its upper edge moves down, and which edges it
 def _edges(cut: Cut, wear: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
     """Upper and lower edge (5, 2) as the sheet is worn, and how far it slipped."""
     low, high, upper, lower = _SLIPS[wear]
-    slip = float(rng.uniform(low, high))
+    slip = float(low + (high - low) * rng.random() ** (1.5 if wear == "with_mask" else 1))
     top, bottom = np.array(upper or cut.top), np.array(lower or cut.bottom)
     across = np.linspace(0, 1, 5)
     if wear == "with_mask":

@@ -45,6 +45,7 @@ class Plan:
     balance: float = 0.5  # 0: every face counts alike, 1: every class does
     patience: int = 5  # epochs of the second stage without a better validation loss
     shrink: float = 0.7  # share of crops shown at a lower resolution
+    worn: float | None = None  # share of faces worn incorrectly where the model is used; None: as in validation
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -312,7 +313,7 @@ def _finish(
     seen, labels = _seen(faces, plan), np.tile(faces.validation[1], 2)
     exact = network.predict(seen, batch_size=128, verbose=0)
     small_answers = model.probabilities(paths["tflite"], seen)
-    tuned = tune(small_answers, labels)
+    tuned = tune(small_answers, labels, worn=plan.worn)
     report = measures(small_answers, labels, classes=faces.classes, tuned=tuned)
     report["best_epoch"] = state.best_epoch + 1
     report["int8_agrees"] = round(float((small_answers.argmax(1) == exact.argmax(1)).mean()), 4)

@@ -11,23 +11,27 @@ __all__ = ["measures", "tune"]
 EPSILON = 1e-7
 
 
-def tune(probabilities: np.ndarray, labels: np.ndarray, *, right: float = 0.98) -> dict[str, Any]:
+def tune(
+    probabilities: np.ndarray, labels: np.ndarray, *, right: float = 0.98, worn: float | None = None
+) -> dict[str, Any]:
     """Temperature, class bias and the threshold of "unsure" from validation answers (n, k) and labels (n,).
 
     The answer is then softmax(log p / temperature + bias). Temperature: the least negative log-likelihood. Bias: of
-    the third class and of the second, for the best mean of the first two recalls and the third's F1. unsure_below:
-    the lowest threshold above which a share `right` of answers is right, 0.9 at most.
+    the third class and of the second, for the best mean of the first two recalls and the third's F1. worn: the share
+    of the third class among the faces that will be seen, where validation has another one (Saerens et al. 2002);
+    unsure_below: the lowest threshold above which a share `right` of answers is right, 0.9 at most.
     """
     logits = np.log(np.clip(probabilities, EPSILON, 1))
     rows = np.arange(len(labels))
     scales = np.exp(np.linspace(np.log(0.4), np.log(3), 60))
     losses = [-np.log(_softmax(logits / t)[rows, labels] + EPSILON).mean() for t in scales]
     temperature = float(scales[int(np.argmin(losses))])
-    bias = np.zeros(probabilities.shape[1])
+    bias, third = np.zeros(probabilities.shape[1]), max(int((labels == 2).sum()), 1)
+    rare = 1.0 if worn is None else worn / (1 - worn) * (len(labels) - third) / third
     for _ in range(2):
         for column, limit in ((2, 4.0), (1, 1.0)):
             if column < len(bias) and (labels == column).any():
-                bias[column] = _shift(logits / temperature, labels, bias, column, limit)
+                bias[column] = _shift(logits / temperature, labels, bias, column, limit=limit, rare=rare)
     final = _softmax(logits / temperature + bias)
     sure, correct = final.max(1), final.argmax(1) == labels
     floor = 1 / probabilities.shape[1]
@@ -45,20 +49,24 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(1, keepdims=True)
 
 
-def _shift(logits: np.ndarray, labels: np.ndarray, bias: np.ndarray, column: int, limit: float) -> float:
+def _shift(
+    logits: np.ndarray, labels: np.ndarray, bias: np.ndarray, column: int, *, limit: float, rare: float
+) -> float:
     """The best bias of one class, to a tenth; of those that are as good, the one nearest to none."""
     steps = np.linspace(-limit, limit, round(20 * limit) + 1)
     others = np.where(np.arange(len(bias)) == column, 0, bias)
-    scores = np.array([_worth(logits + others + s * (np.arange(len(bias)) == column), labels) for s in steps])
+    scores = np.array([_worth(logits + others + s * (np.arange(len(bias)) == column), labels, rare) for s in steps])
     good = steps[scores >= scores.max() - 0.002]
     return float(good[np.abs(good).argmin()])
 
 
-def _worth(logits: np.ndarray, labels: np.ndarray) -> float:
+def _worth(logits: np.ndarray, labels: np.ndarray, rare: float) -> float:
+    """rare: what a face of the third class counts in its F1."""
     answer = logits.argmax(1)
     recalls = [(answer[labels == c] == c).mean() for c in (0, 1) if (labels == c).any()]
-    both = ((answer == 2) & (labels == 2)).sum()
-    f1 = 2 * both / max(1, (answer == 2).sum() + (labels == 2).sum())
+    weight = np.where(labels == 2, rare, 1.0)
+    both = weight[(answer == 2) & (labels == 2)].sum()
+    f1 = 2 * both / max(1e-9, weight[answer == 2].sum() + weight[labels == 2].sum())
     return float(np.mean([*recalls, f1]))
 
 

@@ -31,6 +31,7 @@ from . import scoring, sources, tables
 from .building import broken, build
 
 TESTS = ("photos-853", "faces-4k")
+WORN = 0.058  # of the faces that train the model that ships: 444 of 7,628
 LISTED = Path(__file__).parents[3] / "models" / "look-alikes.csv"
 HOW = (
     "mean recall of with_mask and without_mask by the three-class answer on labelled boxes, faces worn incorrectly "
@@ -88,7 +89,7 @@ def _one(
 ) -> None:
     """Train and measure one arm, unless FILE has it by the same plan and the same faces."""
     began, arm = time.monotonic(), tables.ARMS[name]
-    plan = Plan(epochs_head=2, epochs_all=wish.epochs, seed=wish.seed)
+    plan = Plan(epochs_head=2, epochs_all=wish.epochs, seed=wish.seed, worn=WORN)
     counts = tables.Counts().limited(wish.limit)
     table, crops, refused = build(arm, rows, counts, cache=wish.cache, seed=wish.seed, executor=executor)
     trouble = broken(table, arm=arm, away=away, tested={test})

@@ -116,7 +116,7 @@ def _key(jobs: list[Any], arm: Arm) -> str:
     digest = hashlib.sha256(repr((pictures.SIDE, arm.lit)).encode())
     digest.update(Path(pictures.__file__).read_bytes())
     if any(wish.kind != "as it is" for _, _, wanted in jobs for wish in wanted):
-        for source in sorted(Path(masks.__file__).parent.glob("*.py")):
+        for source in sorted(Path(masks.__file__).parent.rglob("*.py")):
             digest.update(source.read_bytes())
     for image, box, wanted in jobs:
         digest.update(f"{images.sha256(image)} {box} {wanted}".encode())

@@ -120,7 +120,7 @@ def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -
         if wish.kind == "mask":
             made = masks.put_on(rgb, points, style=wish.name, wear=wish.wear, rng=rng)
         else:
-            made = masks.cover_with(rgb, points, kind=wish.name, rng=rng)  # type: ignore[attr-defined]
+            made = masks.cover_with(rgb, points, kind=wish.name, rng=rng)
     except ValueError:  # outside the photo
         return None, ""
     return (made.rgb if _seen(made.mask, box) else None), made.label
