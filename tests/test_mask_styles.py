@@ -158,9 +158,9 @@ def test_the_nose_is_out_by_degrees_and_a_loose_mask_hangs_lower():
         column = np.nonzero(made.mask[:, int(points[33, 0])] == masks.FABRIC)[0]
         return column[0], column[-1]
 
-    edges = [rows("nose_out", seed)[0] for seed in range(60)]
+    edges = [rows("nose_out", seed)[0] for seed in range(40)]
     nostrils, lip = points[33, 1], points[51, 1]
-    assert min(edges) < nostrils < max(edges) < lip + 3 and min(edges) > points[30, 1]
+    assert min(edges) < nostrils < max(edges) < lip + 5 and min(edges) > points[30, 1]
     assert np.mean([rows("loose", s)[1] for s in range(8)]) > np.mean([rows("with_mask", s)[1] for s in range(8)]) + 5
 
 

@@ -156,7 +156,7 @@ _BUNCHED = {"mouth_out": 1.8, "under_chin": 2.2, "pushed_up": 1.8, "nose_out": 1
 _SLIPS = {  # how far the sheet or its upper edge moves down, and which edges it then has (None: the cut's own)
     "with_mask": (-0.07, 0.25, None, None),  # down to the nose tip, mostly high
     "upside_down": (-0.05, 0.06, None, None),
-    "nose_out": (0.52, 0.86, None, None),  # the upper edge ends between the nose tip and the lip
+    "nose_out": (0.52, 0.84, None, None),  # the upper edge ends between the nose tip and the lip
     "loose": (0.16, 0.34, None, None),
     "mouth_out": (-0.04, 0.08, _CHIN, _NECK),
     "under_chin": (-0.06, 0.12, _BELOW, _NECK),
