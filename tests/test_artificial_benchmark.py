@@ -234,7 +234,7 @@ def test_what_stays_bare_is_chosen_by_the_rule_that_masks_are_drawn_by(tmp_path,
 def test_a_share_of_masks_is_seen_together_with_what_is_no_mask():
     drawn = pictures.wishes(ARMS["artificial"], count=600, wrong=0.2, rng=np.random.default_rng(0))
     beside = [w for w in drawn if w.beside]
-    assert 0.1 < len(beside) / len(drawn) < 0.3 and {w.beside for w in beside} == {*pictures.UNDER, *pictures.OVER}
-    assert all(w.beside in pictures.UNDER for w in beside if w.wear != WITH)
+    assert 0.1 < len(beside) / len(drawn) < 0.3 and {w.beside for w in beside} == {*masks.UNDER, *masks.BEFORE}
+    assert all(w.beside in masks.UNDER for w in beside if w.wear != WITH)
     plain = pictures.wishes(ARMS["no-lookalikes"], count=200, wrong=0.2, rng=np.random.default_rng(0))
     assert not any(w.beside for w in plain)

@@ -12,13 +12,16 @@ from .shapes import WEARS
 from .sheets import catalogue, dressed, made_sheet, wall
 from .styles import STYLES, Style
 from .templates import template
+from .together import BEFORE, UNDER, together
 
 __all__ = [
+    "BEFORE",
     "FABRIC",
     "LOOKALIKES",
     "SHADOW",
     "STRAP",
     "STYLES",
+    "UNDER",
     "WEARS",
     "Masked",
     "Style",
@@ -30,5 +33,6 @@ __all__ = [
     "mesh",
     "put_on",
     "template",
+    "together",
     "wall",
 ]

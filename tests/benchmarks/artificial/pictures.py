@@ -22,7 +22,6 @@ __all__ = ["Draw", "Wish", "again", "flat_blue", "paste_flat", "unlit", "wishes"
 SIDE = wide_size(96)
 # What people call worn incorrectly; other ways (chin out, loose, upside down) they call with_mask, if they see them.
 BESIDE = 0.2  # share of drawn masks with something of a look-alike too, or glasses would mean: no mask
-UNDER, OVER = ("glasses", "strap", "collar", "beard"), ("hand", "phone", "cup", "microphone")  # drawn before, after
 WRONG_SHARES = {"nose_out": 0.6, "under_chin": 0.25, "mouth_out": 0.1, "pushed_up": 0.02, "hanging": 0.03}
 
 
@@ -63,7 +62,7 @@ def _beside(wear: str, rng: np.random.Generator) -> str:
     """What is seen together with a mask, mostly nothing; a thing held before it only where it sits well."""
     if rng.random() >= BESIDE:
         return ""
-    known = UNDER + (OVER if wear == NAMES[0] else ())
+    known = masks.UNDER + (masks.BEFORE if wear == NAMES[0] else ())
     return known[rng.integers(len(known))]
 
 
@@ -133,11 +132,12 @@ def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -
         return paste_flat(rgb, points), NAMES[0]
     try:
         if wish.kind == "mask":
-            under = masks.cover_with(rgb, points, kind=wish.beside, rng=rng).rgb if wish.beside in UNDER else rgb
-            made = masks.put_on(under, points, style=wish.name, wear=wish.wear, rng=rng)
-            if wish.beside in OVER:
-                over = masks.cover_with(made.rgb, points, kind=wish.beside, rng=rng)
-                made = dataclasses.replace(made, rgb=over.rgb)
+            look = {"style": wish.name, "wear": wish.wear, "rng": rng}
+            made = (
+                masks.together(rgb, points, beside=wish.beside, **look)
+                if wish.beside
+                else masks.put_on(rgb, points, **look)
+            )
         else:
             made = masks.cover_with(rgb, points, kind=wish.name, rng=rng)
     except ValueError:  # outside the photo
