@@ -238,3 +238,14 @@ def test_a_share_of_masks_is_seen_together_with_what_is_no_mask():
     assert all(w.beside in masks.UNDER for w in beside if w.wear != WITH)
     plain = pictures.wishes(ARMS["no-lookalikes"], count=200, wrong=0.2, rng=np.random.default_rng(0))
     assert not any(w.beside for w in plain)
+
+
+def test_the_table_has_a_row_for_each_arm_that_was_tested():
+    probabilities = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])
+    faces = pd.DataFrame({"label": [WITH, WITHOUT, NAMES[2], WITHOUT], "unit": list("abcd")})
+    measured = scoring.figures(faces, probabilities)
+    told = {"test": measured, "dev": measured, "faces_an_epoch": 9}
+    report = {"how": "so", "plan": {}, "photos-853": {"real": told, "only-dev": {"dev": measured}}}
+    (row,) = scoring.table(report)
+    assert (row["test"], row["arm"], row["faces that teach"]) == ("photos-853", "real", 9)
+    assert row["balanced accuracy"] == 0.75 and row["incorrect, recall"] == 1.0 and row["look-alikes masked"] is None
