@@ -1,5 +1,6 @@
 """The table of faces: boxes by one rule, groups, a split that cannot leak, crops."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from lib import boxes, classes, dataset, images
 
+BOX = ["x1", "y1", "x2", "y2"]
 COLUMNS = ["image", "x1", "y1", "x2", "y2", "label", "source", "origin", "group", "parent", "split", "score"]
 
 
@@ -243,6 +245,15 @@ def test_apart_never_keeps_both_sides(n, bare, seed):
     assert rest.equals(dataset.apart(family(n), bare=bare, seed=seed))
 
 
+def test_a_series_of_selfies_is_one_group_and_other_photos_of_that_source_are_not(tmp_path):
+    shapes = [(400, 301, 3), (400, 301, 3), (301, 400, 3)]
+    names = [str(images.write(tmp_path / f"{i}.png", np.zeros(shape, np.uint8))) for i, shape in enumerate(shapes)]
+    rows = table(*({"image": n, "source": "photos-853"} for n in names))
+    groups = dataset.group(rows)["group"]
+    assert groups[0] == groups[1] != groups[2]
+    assert dataset.group(rows.assign(source="other"))["group"].nunique() == 3
+
+
 # --- split ---
 
 
@@ -302,6 +313,85 @@ def test_split_file_is_the_same_everywhere(tmp_path):
     assert dataset.write_split(moved, tmp_path, name="again")["sha256"] == one["sha256"]
     assert "/x/" not in (tmp_path / "split.json").read_text()
     assert sum(sum(v.values()) for v in one["faces"].values()) == 40
+
+
+# --- folds ---
+
+
+@given(
+    members=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(classes.NAMES)), min_size=1, max_size=60),
+    seed=st.integers(0, 9),
+)
+@settings(deadline=None)
+def test_folds_keep_groups_whole_and_hold_every_face_out_once(members, seed):
+    rows = table(*({"image": f"{i}.jpg", "label": label, "group": f"g{g}"} for i, (g, label) in enumerate(members)))
+    if rows["label"].nunique() < 2 or rows["group"].nunique() < 3:
+        with pytest.raises(ValueError, match=r"two classes|number of groups"):
+            dataset.folds(rows, 3, seed=seed)
+        return
+    parted = dataset.folds(rows, 3, seed=seed)
+    assert set(parted["fold"]) == {0, 1, 2}
+    assert (parted.groupby("group")["fold"].nunique() == 1).all()
+    again = dataset.folds(rows.sample(frac=1, random_state=seed), 3, seed=seed).sort_values("image")
+    assert again["fold"].tolist() == parted.sort_values("image")["fold"].tolist()
+    rounds = [dataset.held_out(parted, fold)["split"] for fold in range(3)]
+    for side in ("test", "validation", "train"):
+        assert (sum((r == side).astype(int) for r in rounds) == 1).all()
+
+
+def test_folds_spread_every_class():
+    labels = np.random.default_rng(0).choice(classes.NAMES, 1000, p=[0.6, 0.35, 0.05])
+    rows = table(*({"image": f"{i}.jpg", "label": v, "group": str(i // 2)} for i, v in enumerate(labels)))
+    share = pd.crosstab(dataset.folds(rows, 5)["fold"], labels, normalize="columns")
+    assert np.allclose(share, 0.2, atol=0.03)
+    assert (dataset.folds(rows, 5, seed=1)["fold"] != dataset.folds(rows, 5)["fold"]).any()
+
+
+def test_folds_are_saved_and_two_are_too_few_to_hold_out(tmp_path):
+    rows = table(*({"image": f"w/{i}.jpg", "label": classes.NAMES[i % 2], "group": str(i)} for i in range(22)))
+    parted = dataset.folds(rows, 11, seed=1)
+    told = dataset.write_split(parted, tmp_path, name="folds", seed=1, column="fold")
+    kept = json.loads((tmp_path / "folds.json").read_text())
+    assert list(kept["images"]) == [str(i) for i in range(11)] and told["file"] == "folds.json"
+    assert sum(len(v) for v in kept["images"].values()) == 22
+    with pytest.raises(ValueError, match="at least three folds"):
+        dataset.held_out(dataset.folds(rows, 2), 0)
+    with pytest.raises(ValueError, match="got 7"):
+        dataset.held_out(dataset.folds(rows, 3), 7)
+
+
+# --- backgrounds ---
+
+
+def test_backgrounds_of_nothing():
+    assert dataset.backgrounds(table()).empty
+
+
+@given(seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=20)
+def test_backgrounds_touch_no_face_and_stay_with_their_photo(tmp_path_factory, seed):
+    folder = tmp_path_factory.mktemp("photos")
+    image, crop = photo(folder / "a.jpg", size=(400, 300)), photo(folder / "b.jpg")
+    rows = table(
+        {"image": image, "x1": 50, "y1": 40, "x2": 120, "y2": 130, "group": "a", "split": "train", "parent": "p"},
+        {"image": image, "x1": 200, "y1": 40, "x2": 260, "y2": 110, "group": "a", "split": "train"},
+        {"image": crop, "x2": 60, "y2": 40, "group": "b", "split": "test"},
+    ).assign(framing=["labelled", "labelled", "found"])
+    found = dataset.backgrounds(rows, each=3, find=finds((100, 200, 200, 290)), seed=seed)
+    assert 1 <= len(found) <= 3 and set(found["label"]) == {"not_a_face"}
+    assert set(found["image"]) == {image} and set(found["split"]) == {"train"} and set(found["group"]) == {"a"}
+    assert set(found["parent"]) == {""}
+    mine, faces = found[BOX].to_numpy(), [(50, 40, 120, 130), (200, 40, 260, 110), (100, 200, 200, 290)]
+    assert not boxes.iou(mine, np.array(faces, float)).any()
+    assert (mine >= 0).all() and (mine[:, [0, 2]] <= 400).all() and (mine[:, [1, 3]] <= 300).all()
+    again = dataset.backgrounds(rows[::-1], each=3, find=finds((100, 200, 200, 290)), seed=seed)
+    assert again[BOX].equals(found[BOX])
+
+
+def test_a_photo_that_is_all_face_or_cannot_be_read_has_no_background(tmp_path):
+    full = photo(tmp_path / "a.jpg", size=(400, 300))
+    rows = table({"image": full, "x2": 400, "y2": 300}, {"image": str(tmp_path / "gone.jpg")})
+    assert dataset.backgrounds(rows).empty
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,20 @@ A table has a row a face: image (path), x1, y1, x2, y2, label, source, origin, g
 together (one photo, twins, parent and masked child, one person) shares a group, and a group is never split.
 """
 
+from .background import backgrounds
 from .cutting import crops, locate
 from .groups import apart, group
-from .splits import leaks, split, testable, trainable, write_split
+from .splits import folds, held_out, leaks, split, testable, trainable, write_split
 from .table import bare, join, keys, promised, read, write
 
 __all__ = [
     "apart",
+    "backgrounds",
     "bare",
     "crops",
+    "folds",
     "group",
+    "held_out",
     "join",
     "keys",
     "leaks",

@@ -16,15 +16,18 @@ __all__ = ["apart", "group"]
 # File names that tell the person: RMFD's crops, such as 1_0_anhu_0084.
 PERSON_IN_NAME = re.compile(r"^\d+_\d+_(?!copy)([a-z]{3,})_\d+")
 
+# Selfies of the same people, known by the size of the photo: 182 of two people in photos-853, and none of its others.
+SERIES = {"photos-853": (301, 400)}
+
 
 def group(table: pd.DataFrame, *, twins: pd.DataFrame | Sequence[pd.DataFrame] | None = None) -> pd.DataFrame:
     """Put rows that show the same thing into one group: the table with its column group filled.
 
     Joined are: rows of one photo; twins (tables of image and group, as `dedupe.groups` and `dedupe.masked_twins` give
     them, one or several, images by path, file name or SHA-256); a parent and all that was made of it (column parent:
-    path or SHA-256); one person (columns person or identity, or a file name that tells). Groups that stood in the
-    table before are kept together too. A group is named after its first image, so that the same photos give the same
-    names.
+    path or SHA-256); one person (columns person or identity, a file name that tells, or a known series of selfies).
+    Groups that stood in the table before are kept together too. A group is named after its first image, so that the
+    same photos give the same names.
     """
     table = table.reset_index(drop=True)
     links = [("image", str(i), row) for row, i in enumerate(table["image"])]
@@ -78,6 +81,18 @@ def _person_links(table: pd.DataFrame) -> list[tuple[str, str, int]]:
         told = PERSON_IN_NAME.match(Path(image).stem)
         if told:
             links.append(("person", f"{Path(image).parent}/{told[1]}", row))
+    return links + _series_links(table)
+
+
+def _series_links(table: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Rows of each source's series of selfies; the photos of other sources are not looked at."""
+    if "source" not in table:
+        return []
+    links = []
+    for source, size in SERIES.items():
+        rows = np.flatnonzero(table["source"] == source)
+        is_selfie = {i: Path(i).is_file() and images.size(i) == size for i in set(table["image"].iloc[rows])}
+        links += [("series", source, row) for row in rows if is_selfie[table["image"].iloc[row]]]
     return links
 
 

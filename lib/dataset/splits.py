@@ -11,7 +11,7 @@ import pandas as pd
 from .. import classes, images
 from .table import keys, said
 
-__all__ = ["leaks", "split", "testable", "trainable", "write_split"]
+__all__ = ["folds", "held_out", "leaks", "split", "testable", "trainable", "write_split"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -33,11 +33,7 @@ def split(
     """
     if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"split: shares must be three, add up to 1 and be at least 0, got {tuple(shares)}")
-    if "group" not in table or not table["group"].map(said).all():
-        raise ValueError("split: every row needs a group; call dataset.group first")
-    trainable(table)
-    table = table.reset_index(drop=True)
-    counts = pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
+    table, counts = _counted(table, "split")
     side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=largest)
     if largest is not None and _lacks(
         counts.to_numpy(), side, sides=int(np.count_nonzero(shares))
@@ -45,6 +41,42 @@ def split(
         side = _deal(counts.to_numpy(float), np.array(shares, float), seed=seed, largest=None)
     table["split"] = table["group"].astype(str).map(dict(zip(counts.index, np.array(SPLITS)[side], strict=True)))
     return table
+
+
+def folds(table: pd.DataFrame, k: int = 5, *, seed: int = 0) -> pd.DataFrame:
+    """Give every row a fold (0 to k - 1), by whole groups, each class spread evenly: for k-fold cross-validation.
+
+    The result depends on the groups and the seed, not on the order of rows. `held_out` makes a split of a fold,
+    `write_split(..., column="fold")` saves them. Raises ValueError for k below 2, fewer groups than k, missing groups,
+    or a table that knows one class only.
+    """
+    table, counts = _counted(table, "folds")
+    if not 2 <= k <= len(counts):
+        raise ValueError(f"folds: k must be from 2 to the number of groups, {len(counts)}, got {k}")
+    side = _deal(counts.to_numpy(float), np.full(k, 1 / k), seed=seed, largest=None, even=True)
+    table["fold"] = table["group"].astype(str).map(dict(zip(counts.index, side, strict=True)))
+    return table
+
+
+def held_out(table: pd.DataFrame, fold: int) -> pd.DataFrame:
+    """The table split for one round of k-fold: test is this fold, validation the next one, train the others.
+
+    Raises ValueError for a fold that is not there, or fewer than three of them: nothing would be left to learn from.
+    """
+    known = sorted(set(table["fold"]))
+    if len(known) < 3 or fold not in known:
+        raise ValueError(f"fold: needs one of at least three folds, got {fold} of {known}")
+    after = known[(known.index(fold) + 1) % len(known)]
+    side = np.where(table["fold"] == fold, SPLITS[2], np.where(table["fold"] == after, SPLITS[1], SPLITS[0]))
+    return table.assign(split=side)
+
+
+def _counted(table: pd.DataFrame, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A copy of a table that can be split, and its faces by group and class."""
+    if "group" not in table or not table["group"].map(said).all():
+        raise ValueError(f"{name}: every row needs a group; call dataset.group first")
+    table = trainable(table).reset_index(drop=True)
+    return table, pd.crosstab(table["group"].astype(str), table["label"]).sort_index()
 
 
 def trainable(table: pd.DataFrame) -> pd.DataFrame:
@@ -79,8 +111,13 @@ def _lacks(counts: np.ndarray, side: np.ndarray, *, sides: int) -> bool:
     return any(s < sides <= n for s, n in zip(spread, (counts > 0).sum(0), strict=True))
 
 
-def _deal(counts: np.ndarray, shares: np.ndarray, *, seed: int, largest: float | None) -> np.ndarray:
-    """Side (g,) of each group with class counts (g, c): the one whose emptiest share its faces fill best."""
+def _deal(
+    counts: np.ndarray, shares: np.ndarray, *, seed: int, largest: float | None, even: bool = False
+) -> np.ndarray:
+    """Side (g,) of each group with class counts (g, c): the one whose emptiest share its faces fill best.
+
+    Of sides that lack its classes alike the first is taken; even: the one with the fewest faces, so that none is empty.
+    """
     rng = np.random.default_rng(seed)
     total = counts.sum(0)
     want = np.outer(shares, total)
@@ -92,6 +129,8 @@ def _deal(counts: np.ndarray, shares: np.ndarray, *, seed: int, largest: float |
     for g in order:
         lack = ((want - have) * (counts[g] > 0) * weight).sum(1) / np.maximum(shares, 1e-9)
         lack[shares == 0] = -np.inf
+        if even:
+            lack -= 1e-6 * have.sum(1) / total.sum()
         if largest is not None:
             over = (counts[g] > np.maximum(want * largest, 1)).any(axis=1)
             lack[over & (shares < shares.max())] = -np.inf
@@ -101,18 +140,20 @@ def _deal(counts: np.ndarray, shares: np.ndarray, *, seed: int, largest: float |
 
 
 def write_split(
-    table: pd.DataFrame, folder: str | Path, *, name: str = "split", seed: int | None = None
+    table: pd.DataFrame, folder: str | Path, *, name: str = "split", seed: int | None = None, column: str = "split"
 ) -> dict[str, Any]:
     """Save which image is on which side: folder/NAME.json; returns name, file, hash and the counts by side and class.
 
-    Images go by source/folder/file, sorted, so that the same split has the same SHA-256 on every machine.
+    column: "split", or "fold" for the folds of a cross-validation. Images go by source/folder/file, sorted, so that
+    the same split has the same SHA-256 on every machine.
     """
-    sides = sorted(set(zip(keys(table), table["split"], strict=True)))
+    sides = sorted(set(zip(keys(table), table[column].astype(str), strict=True)))
     lines = "\n".join(f"{split_}\t{key}" for key, split_ in sides)
     digest = images.sha256(lines.encode())
-    counts = pd.crosstab(table["split"], table["label"])
+    counts = pd.crosstab(table[column].astype(str), table["label"])
     summary = {"name": name, "seed": seed, "sha256": digest, "faces": json.loads(counts.to_json(orient="index"))}
-    members = {side: [key for key, s in sides if s == side] for side in SPLITS}
+    known = SPLITS if column == "split" else sorted(counts.index, key=int)
+    members = {side: [key for key, s in sides if s == side] for side in known}
     path = images.write(Path(folder) / f"{name}.json", json.dumps(summary | {"images": members}, indent=1))
     return summary | {"file": path.name}
 
