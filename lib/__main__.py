@@ -386,22 +386,44 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
 
 @main.command()
 @click.option("--recipe", type=click.Choice(["full"]), default="full", show_default=True, help="The model to train.")
-@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False), help="The public sets' folder.")
+@click.option("--data", required=True, type=click.Path(exists=True), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
 @click.option("--cache", type=click.Path(file_okay=False), help="Keep boxes, groups and crops here for the next time.")
-def train(recipe: str, data: str, out: str, cache: str | None) -> None:
+@click.option("--logdir", type=click.Path(file_okay=False), help="Also write a log for TensorBoard here.")
+@click.option("--sweep", help="Try many plans instead: a TOML file, or words as in 'rate=1e-4,1e-3 batch=16,32'.")
+def train(recipe: str, data: str, out: str, cache: str | None, logdir: str | None, sweep: str | None) -> None:
     """Train the model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
 
     Some half an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
-    notebook 04, or make run DATA=photos.
+    notebook 04, or make run DATA=photos. --sweep trains every combination of what it names (fields of train.Plan, and
+    rate for both stages), looks at validation alone, and writes sweep.csv, sweep.json and sweep.png; --data may then
+    also be a table of faces with a split (.parquet).
     """
     import logging
 
     from . import train as room
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    done = room.recipe(data, into=out, name=recipe, cache=cache)
+    if sweep:
+        _sweep(data, out, cache, room.grid(sweep))
+        return
+    done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir)
     click.echo(json.dumps(done.card["measures"], indent=1))
+    click.echo(room.speed(done.history))
+
+
+def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]]) -> None:
+    from . import dataset
+    from . import train as room
+
+    table = dataset.read(data) if Path(data).is_file() else room.prepared(data, cache=cache)
+
+    def crops(size: int) -> Any:
+        return dataset.crops(table, margin=room.WIDE, size=room.wide_size(size), cache=cache)
+
+    done = room.sweep(table, crops, varied, into=out, on_row=lambda row: click.echo(json.dumps(row)))
+    click.echo(done.drop(columns="pace").to_string(index=False))
+    click.echo(f"figures of validation alone; {Path(out) / 'sweep.csv'}, curves in sweep.json and sweep.png")
 
 
 def start(arguments: list[str] | None = None) -> int:

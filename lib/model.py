@@ -24,7 +24,18 @@ from .classes import NAMES
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["backbone", "card", "export", "free", "load", "mobilenet_v2", "probabilities", "quiet", "tutorial_cnn"]
+__all__ = [
+    "backbone",
+    "card",
+    "export",
+    "free",
+    "load",
+    "mobilenet_v2",
+    "precision",
+    "probabilities",
+    "quiet",
+    "tutorial_cnn",
+]
 
 log = logging.getLogger(__name__)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before the first import of TensorFlow; it talks a lot
@@ -38,17 +49,17 @@ def mobilenet_v2(
     *,
     classes: int = len(NAMES),
     alpha: float = 1.0,
-    size: int = 96,
+    size: int | None = 96,
     weights: str | Path | None = "imagenet",
     dropout: float = 0.2,
     seed: int = 0,
 ) -> "keras.Model":
     """MobileNetV2 with a new head: (n, size, size, 3) of 0–255 → (n, classes) softmax.
 
-    weights: "imagenet", "shipped" (the backbone of our own model), a path (.h5 without top, or a .keras of ours), or
-    None for chance. Where ImageNet weights cannot be had, the shipped backbone stands in, and a warning says so. It
-    comes frozen; `free` lets it learn, but for batch normalisation, which one of the known files has folded away.
-    Sandler et al. 2018, arXiv 1801.04381.
+    size None takes any multiple of 32, to train with; what ships has one size. weights: "imagenet", "shipped" (the
+    backbone of our own model), a path (.h5 without top, or a .keras of ours), or None for chance. Where ImageNet
+    weights cannot be had, the shipped backbone stands in, and a warning says so. It comes frozen; `free` lets it learn,
+    but for batch normalisation, which one of the known files has folded away. Sandler et al. 2018, arXiv 1801.04381.
     """
     keras = _keras()
     source = _weights(weights, alpha)
@@ -62,7 +73,9 @@ def mobilenet_v2(
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(rgb)
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(inside(x, training=False))
     start = keras.initializers.GlorotUniform(seed=seed)
-    answer = keras.layers.Dense(classes, activation="softmax", kernel_initializer=start, name="answer")(x)
+    answer = keras.layers.Dense(
+        classes, activation="softmax", kernel_initializer=start, name="answer", dtype="float32"
+    )(x)
     model = keras.Model(rgb, answer, name="mobilenet_v2")
     free(model, blocks=0)
     return model
@@ -86,7 +99,7 @@ def tutorial_cnn(*, classes: int = len(NAMES), size: int = 96, dropout: float = 
             layers.Flatten(),
             layers.Dropout(dropout, seed=seed),
             layers.Dense(128, activation="relu", **start),
-            layers.Dense(classes, activation="softmax", name="answer", **start),
+            layers.Dense(classes, activation="softmax", name="answer", dtype="float32", **start),
         ],
         name="tutorial_cnn",
     )
@@ -102,6 +115,18 @@ def _keras() -> Any:
         if first:
             tensorflow.config.list_physical_devices()  # looks for a GPU now, and complains now
     return keras
+
+
+@contextlib.contextmanager
+def precision(*, half: bool) -> Iterator[None]:
+    """Networks built in here count in 16 bits where that is safe, if half; their weights and answers keep 32."""
+    config = _keras().config
+    before = config.dtype_policy()
+    config.set_dtype_policy("mixed_float16" if half else "float32")
+    try:
+        yield
+    finally:
+        config.set_dtype_policy(before)
 
 
 def backbone(model: "keras.Model") -> "keras.Model | None":

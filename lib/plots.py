@@ -1,6 +1,6 @@
 """Boxes on photos, contact sheets, and the figures of the notebooks and reports."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,6 +18,7 @@ __all__ = [
     "confusion",
     "curves",
     "frame",
+    "losses",
     "png",
     "reliability",
     "sheet",
@@ -205,6 +206,30 @@ def curves(history: Any, *, title: str = "") -> Any:
     figure.suptitle(
         title or f"Best balanced accuracy on validation: {100 * best:.1f} %", fontsize=11, x=0.01, ha="left"
     )
+    return figure
+
+
+def losses(histories: Mapping[str, Any], *, title: str = "") -> Any:
+    """Loss by epoch of many trainings, a panel each, on one scale: dashed for training, solid for validation.
+
+    histories: name → a DataFrame of epoch, loss, val_loss; a loss above four times the median of all is cut off.
+    """
+    across = max(1, min(4, len(histories)))
+    down = max(1, -(-len(histories) // across))
+    figure, _ = _blank(2.6 * across, 0.5 + 1.9 * down, 0, alt=f"Loss by epoch of {len(histories)} trainings")
+    seen = [v for h in histories.values() for c in ("loss", "val_loss") for v in h[c] if np.isfinite(v)]
+    top = min(max(seen, default=1.0), 4 * float(np.median(seen)) if seen else 1.0) * 1.05
+    for i, (name, history) in enumerate(histories.items()):
+        axis = figure.add_subplot(down, across, i + 1)
+        axis.spines[["top", "right"]].set_visible(False)
+        for column, style, colour in (("loss", "--", BLUE), ("val_loss", "-", "#d55e00")):
+            axis.plot(history["epoch"], history[column], style, color=colour, marker="o", markersize=3)
+        axis.set_ylim(0, top)
+        axis.grid(color=LIGHT, linewidth=0.6)
+        axis.tick_params(labelsize=8, colors=SLATE)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.set_title(name, fontsize=8.5, loc="left", wrap=True)
+    figure.suptitle(title or "Loss by epoch: training (dashed) and validation", fontsize=11, x=0.01, ha="left")
     return figure
 
 

@@ -47,7 +47,7 @@ def backgrounds(
     first = [rows[0] for job, rows in zip(jobs, places.values(), strict=True) if str(job) not in gone]
     result = table.iloc[np.repeat(first, [len(c) for c in cut]).astype(int)].reset_index(drop=True)
     result[BOX] = np.concatenate([np.zeros((0, 4)), *cut])
-    blank = {name: "" for name in ("parent", "person", "identity") if name in table}
+    blank: dict[str, Any] = {name: "" for name in ("parent", "person", "identity") if name in table}
     blank |= {name: np.nan for name in ("score",) if name in table}
     return result.assign(label=classes.NOT_A_FACE, origin="auto", framing="labelled", **blank)
 

@@ -92,7 +92,7 @@ def _series_links(table: pd.DataFrame) -> list[tuple[str, str, int]]:
     for source, size in SERIES.items():
         rows = np.flatnonzero(table["source"] == source)
         is_selfie = {i: Path(i).is_file() and images.size(i) == size for i in set(table["image"].iloc[rows])}
-        links += [("series", source, row) for row in rows if is_selfie[table["image"].iloc[row]]]
+        links += [("series", source, int(row)) for row in rows if is_selfie[table["image"].iloc[row]]]
     return links
 
 

@@ -1,12 +1,32 @@
 """Train a network on a table of faces, or all of it by the recipe of the model that ships.
 
 `fit` wants wide crops (`dataset.crops(table, margin=train.WIDE, size=train.wide_size(96))`); `recipe` starts from the
-folders of photos.
+folders of photos; `sweep` tries many plans; `probe` asks what the crops that are shown still betray.
 """
 
 from .crops import WIDE, augment, view, wide_size
-from .fitting import QUICK, Plan, Run, fit
-from .recipe import gather, recipe
+from .fitting import Run, fit, speed
+from .plan import QUICK, Plan
+from .probing import probe
+from .recipe import gather, prepared, recipe
+from .sweeping import grid, sweep
 from .tuning import tune
 
-__all__ = ["QUICK", "WIDE", "Plan", "Run", "augment", "fit", "gather", "recipe", "tune", "view", "wide_size"]
+__all__ = [
+    "QUICK",
+    "WIDE",
+    "Plan",
+    "Run",
+    "augment",
+    "fit",
+    "gather",
+    "grid",
+    "prepared",
+    "probe",
+    "recipe",
+    "speed",
+    "sweep",
+    "tune",
+    "view",
+    "wide_size",
+]

@@ -40,21 +40,26 @@ def _warp(crop: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
 
 
 def augment(
-    wide: np.ndarray, *, rng: np.random.Generator, size: int, margin: float = 0.25, shrink: float = 0.7
+    wide: np.ndarray,
+    *,
+    rng: np.random.Generator,
+    size: int,
+    margin: float = 0.25,
+    shrink: float = 0.7,
+    jitter: float = 1.0,
 ) -> np.ndarray:
     """One wide crop (s, s, 3) as another camera, face detector and website might have shown it: (size, size, 3).
 
-    The box is moved, turned, stretched, mirrored; then light and colour, blur, a lower resolution (a share `shrink`
-    of crops, 16–112 px), grain and JPEG. The same rng state gives the same picture.
+    The box is moved, turned and stretched (jitter scales how far), and mirrored; then light and colour, blur, a lower
+    resolution (a share `shrink` of crops, 16–112 px), grain and JPEG. The same rng state gives the same picture.
     """
     side = wide.shape[0]
     face = side / (1 + 2 * WIDE)
-    zoom = np.exp(rng.uniform(np.log(0.8), np.log(1.2))) * np.exp(rng.uniform(-0.06, 0.06, 2))
+    zoom = (np.exp(rng.uniform(np.log(0.8), np.log(1.2))) * np.exp(rng.uniform(-0.06, 0.06, 2))) ** jitter
     zoom[0] *= rng.choice((-1, 1))
-    shift = tuple(rng.uniform(-0.1, 0.1, 2) * face)
-    matrix = _matrix(
-        side, size, face * (1 + 2 * margin), turn=np.deg2rad(rng.normal(0, 8)), shift=shift, stretch=tuple(zoom)
-    )
+    shift = tuple(rng.uniform(-0.1, 0.1, 2) * face * jitter)
+    turn = np.deg2rad(rng.normal(0, 8)) * jitter
+    matrix = _matrix(side, size, face * (1 + 2 * margin), turn=turn, shift=shift, stretch=tuple(zoom))
     return _degrade(_light(_warp(wide, matrix, size), rng), rng, shrink=shrink)
 
 

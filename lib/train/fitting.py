@@ -1,5 +1,6 @@
 """Fit a network to a table of faces: crops in memory, changed anew each time they are shown; killed runs go on."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -13,51 +14,21 @@ import numpy as np
 
 from .. import images, model
 from ..classes import NAMES, NOT_A_FACE
-from .crops import WIDE, augment, small_view, view
+from .batches import batches
+from .board import board
+from .crops import small_view, view
+from .plan import Plan
+from .state import State
 from .tuning import measures, tune
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-__all__ = ["QUICK", "Plan", "Run", "fit"]
+__all__ = ["Run", "curves", "fit", "speed"]
 
 log = logging.getLogger(__name__)
 EPSILON = 1e-7
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train: the network, how long, how fast, and how crops are changed before they are shown."""
-
-    network: str = "mobilenet_v2"  # or "tutorial_cnn"
-    size: int = 96
-    alpha: float = 1.0
-    margin: float = 0.25
-    weights: str | None = "imagenet"
-    epochs_head: int = 3
-    epochs_all: int = 12
-    blocks: int | None = None  # how many of the last blocks learn in the second stage; None is all
-    batch: int = 32
-    rate_head: float = 1e-3
-    rate_all: float = 2e-4
-    smoothing: float = 0.05
-    balance: float = 0.5  # 0: every face counts alike, 1: every class does
-    patience: int = 5  # epochs of the second stage without a better validation loss
-    shrink: float = 0.7  # share of crops shown at a lower resolution
-    worn: float | None = None  # share of faces worn incorrectly where the model is used; None: as in validation
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.network not in ("mobilenet_v2", "tutorial_cnn"):
-            raise ValueError(f"network: must be mobilenet_v2 or tutorial_cnn, got {self.network!r}")
-        if self.epochs_head + self.epochs_all < 1:
-            raise ValueError(f"epochs: must be at least 1, got {self.epochs_head} + {self.epochs_all}")
-        if not 0 <= self.margin < WIDE:
-            raise ValueError(f"margin: must be at least 0 and below {WIDE}, got {self.margin}")
-
-
-QUICK = Plan(epochs_head=4, epochs_all=2, blocks=3, rate_head=2e-3, patience=2)  # some hundred crops, about a minute
 
 
 @dataclass(frozen=True)
@@ -67,34 +38,6 @@ class Run:
     history: "pd.DataFrame"
     paths: dict[str, Path]
     card: dict[str, Any]
-
-
-def _batches(wide: np.ndarray, answers: np.ndarray, weights: np.ndarray, *, plan: Plan, epoch: int) -> Any:
-    """One epoch of augmented batches, made in a thread beside the training; depends on seed and epoch alone."""
-    import keras
-
-    order = np.random.default_rng([plan.seed, epoch]).permutation(len(wide))
-    count = max(1, len(wide) // plan.batch)
-
-    class Batches(keras.utils.PyDataset):
-        def __len__(self) -> int:
-            return count
-
-        def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            rows = order[index * plan.batch : (index + 1) * plan.batch]
-            shown = [
-                augment(
-                    wide[r],
-                    rng=np.random.default_rng([plan.seed, epoch, int(r)]),
-                    size=plan.size,
-                    margin=plan.margin,
-                    shrink=plan.shrink,
-                )
-                for r in rows
-            ]
-            return np.stack(shown), answers[rows], weights[rows]
-
-    return Batches(workers=1, use_multiprocessing=False, max_queue_size=12)
 
 
 def fit(
@@ -107,25 +50,56 @@ def fit(
     resume: bool = True,
     facts: dict[str, Any] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    logdir: str | Path | None = None,
+    strategy: Any = None,
     **changes: Any,
 ) -> Run:
     """Train on the rows of split 'train', choose by 'validation', and write NAME.keras, .tflite, .json and .csv.
 
-    crops: uint8 (n, s, s, 3) of the table's rows, cut with margin `WIDE` at `wide_size(plan.size)`. The head learns
-    first, then the backbone with a falling rate; the epoch with the best validation loss stays. Temperature, bias and
-    threshold are tuned on validation. resume: go on where the same run was killed. changes: fields of the plan.
-    facts: for the card (data, split, limits, command). Raises ValueError for fewer than two classes.
+    crops: uint8 (n, s, s, 3) of the table's rows, cut with margin `WIDE` at `wide_size(plan.largest())`. The head
+    learns first, then the backbone with a falling rate; the epoch with the best validation loss stays. Temperature,
+    bias and threshold are tuned on validation. resume: go on where the same run was killed. changes: fields of the
+    plan. facts: for the card (data, split, limits, command). logdir: a folder for TensorBoard. strategy: a
+    tf.distribute strategy; None takes all GPUs where there are several. Raises ValueError for fewer than two classes.
     """
     plan = dataclasses.replace(plan or Plan(), **changes)
-    into = Path(into)
-    faces = _Faces.of(table, crops)
-    state = _State.open(into / f".{name}", _identity(plan, faces), resume=resume)
+    into, faces = Path(into), _Faces.of(table, crops)
+    state = State.open(into / f".{name}", _identity(plan, faces), resume=resume)
     started = time.monotonic()
-    network = _learn(faces, plan, state, on_epoch=on_epoch)
+    network = _learn(faces, plan, state, on_epoch=on_epoch, logdir=logdir, strategy=strategy)
+    if state.best_epoch < 0:
+        raise ValueError(f"training: the loss was never a number; try a rate below {plan.rate_all:g}")
+    network.load_weights(state.weights)
     log.info("%s: trained in %.0f s", name, time.monotonic() - started)
-    run = _finish(network, faces, plan, state, into=into, name=name, facts=facts or {})
+    run = _finish(_plain(network, plan, faces), faces, plan, state, into=into, name=name, facts=facts or {})
     state.done()
     return run
+
+
+def curves(
+    table: "pd.DataFrame",
+    crops: np.ndarray,
+    *,
+    into: str | Path,
+    plan: Plan,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Train as `fit` does and keep nothing but a row an epoch: for a sweep, which looks at validation alone.
+
+    into: a folder for what a killed run needs; it stays, for the caller to remove once the rows are safe.
+    """
+    faces = _Faces.of(table, crops)
+    state = State.open(Path(into), _identity(plan, faces), resume=True)
+    _learn(faces, plan, state, on_epoch=on_epoch)
+    return state.rows
+
+
+def speed(history: "pd.DataFrame") -> str:
+    """How many images a second a training saw, and what held it up, in words; its first epoch counts only if alone."""
+    rows = history.iloc[1:] if len(history) > 1 else history
+    rate, busy = float(rows["images_per_s"].mean()), float(rows["making_crops"].mean())
+    limit = "making the crops, in one thread," if busy > 0.9 else "the network"
+    return f"{rate:.0f} images/s; {100 * busy:.0f} % of the time crops were being made: {limit} sets the pace"
 
 
 @dataclass(frozen=True)
@@ -158,93 +132,86 @@ def _identity(plan: Plan, faces: _Faces) -> str:
     return images.sha256((json.dumps(dataclasses.asdict(plan)) + images.sha256(sample)).encode())
 
 
-@dataclass
-class _State:
-    """Where a run stands on disk: the last epoch's model with its optimiser, the best weights, the log."""
-
-    folder: Path
-    identity: str
-    rows: list[dict[str, Any]]
-    best: float = np.inf
-    best_epoch: int = -1
-    stopped: bool = False
-
-    @classmethod
-    def open(cls, folder: Path, identity: str, *, resume: bool) -> "_State":
-        fresh = cls(folder, identity, [])
-        path = folder / "state.json"
-        if resume and path.is_file():
-            kept = json.loads(path.read_text())
-            if kept["identity"] == identity:
-                log.info("%s: going on after epoch %d", folder.name[1:], len(kept["rows"]))
-                return cls(folder, identity, kept["rows"], kept["best"], kept["best_epoch"], kept["stopped"])
-            log.info("%s: plan or data changed, starting anew", folder.name[1:])
-        folder.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        return fresh
-
-    def last(self, epoch: int) -> Path:
-        return self.folder / f"last-{epoch % 2}.keras"
-
-    @property
-    def weights(self) -> Path:
-        return self.folder / "best.weights.h5"
-
-    def save(self, network: "keras.Model", row: dict[str, Any], *, stage: str) -> None:
-        """Keep an epoch: files first, then the state that names them, so that a kill between loses one epoch."""
-        with model.quiet():
-            network.save(self.last(len(self.rows)))
-            if stage == "all" and self.best_epoch >= 0 and self.rows[self.best_epoch]["stage"] == "head":
-                self.best = np.inf  # the second stage competes with itself alone: its loss starts elsewhere
-            if row["val_loss"] < self.best:
-                self.best, self.best_epoch = row["val_loss"], len(self.rows)
-                network.save_weights(self.weights)
-        self.rows.append(row)
-        kept = {k: getattr(self, k) for k in ("identity", "rows", "best", "best_epoch", "stopped")}
-        images.write(self.folder / "state.json", json.dumps(kept))
-
-    def done(self) -> None:
-        """Remove what only a killed run needs."""
-        for path in (self.last(0), self.last(1), self.weights, self.folder / "state.json"):
-            path.unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
-
-
 def _learn(
-    faces: _Faces, plan: Plan, state: _State, *, on_epoch: Callable[[dict[str, Any]], None] | None
+    faces: _Faces,
+    plan: Plan,
+    state: State,
+    *,
+    on_epoch: Callable[[dict[str, Any]], None] | None,
+    logdir: str | Path | None = None,
+    strategy: Any = None,
 ) -> "keras.Model":
-    epochs = plan.epochs_head + plan.epochs_all
-    done = len(state.rows)
-    network = model.load(state.last(done - 1)) if done else _build(plan, len(faces.classes))
-    answers, weights = _targets(faces, plan)
-    seen = _seen(faces, plan)
-    for epoch in range(done, done if state.stopped else epochs):
-        stage = "head" if epoch < plan.epochs_head else "all"
-        if epoch in (0, plan.epochs_head):
-            _compile(network, plan, stage, steps=max(1, len(answers) // plan.batch))
-        began = time.monotonic()
-        batches = _batches(faces.train[0], answers, weights, plan=plan, epoch=epoch)
-        with model.quiet():
-            result = network.fit(batches, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0).history
-        row = {"epoch": epoch + 1, "stage": stage, "loss": result["loss"][-1], "accuracy": result["accuracy"][-1]}
-        row |= {"seconds": round(time.monotonic() - began, 1)} | _validate(network, seen, faces)
-        late = stage == "all" and epoch - state.best_epoch >= plan.patience and row["val_loss"] >= state.best
-        state.stopped = late and state.rows[state.best_epoch]["stage"] == "all"
-        state.save(network, row, stage=stage)
-        log.info("%s", ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
-        if on_epoch is not None:
-            on_epoch(row)
-        if state.stopped:
-            break
-    network.load_weights(state.weights)
+    """The network after its last epoch; the weights of the best are in state.weights, if any epoch had a loss."""
+    epochs, done = plan.epochs_head + plan.epochs_all, len(state.rows)
+    with _scope(strategy):
+        network = model.load(state.last(done - 1)) if done else _build(plan, len(faces.classes))
+    targets, seen = _targets(faces, plan), _seen(faces, plan)
+    with board(logdir) as note:
+        for epoch in range(done, done if state.stopped else epochs):
+            stage = "head" if epoch < plan.epochs_head else "all"
+            if epoch in (0, plan.epochs_head):
+                with _scope(strategy):
+                    _compile(network, plan, stage, steps=max(1, len(targets[0]) // plan.batch))
+            row: dict[str, Any] = {"epoch": epoch + 1, "stage": stage} | _epoch(
+                network, faces, targets, plan=plan, epoch=epoch
+            )
+            row |= _validate(network, seen, faces)
+            late = stage == "all" and epoch - state.best_epoch >= plan.patience and not row["val_loss"] < state.best
+            state.stopped = late and (state.best_epoch < 0 or state.rows[state.best_epoch]["stage"] == "all")
+            state.save(network, row, stage=stage)
+            log.info("%s", ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
+            note(row)
+            if on_epoch is not None:
+                on_epoch(row)
+            if state.stopped:
+                break
     return network
+
+
+def _epoch(
+    network: "keras.Model", faces: _Faces, targets: tuple[np.ndarray, np.ndarray], *, plan: Plan, epoch: int
+) -> dict[str, Any]:
+    """Show every crop once: loss, accuracy, seconds, images a second, and the share of time that crops were made in."""
+    for layer in network.layers:  # the saved model forgets where its dropout stood: it starts anew each epoch
+        if hasattr(layer, "seed_generator"):
+            layer.seed_generator.state.assign([plan.seed, epoch])
+    shown = batches(faces.train[0], *targets, plan=plan, epoch=epoch)
+    began = time.monotonic()
+    with model.quiet():
+        result = network.fit(shown, epochs=epoch + 1, initial_epoch=epoch, shuffle=False, verbose=0).history
+    seconds = max(time.monotonic() - began, 1e-3)
+    return {
+        "loss": result["loss"][-1],
+        "accuracy": result["accuracy"][-1],
+        "seconds": round(seconds, 1),
+        "images_per_s": round(min(len(shown) * plan.batch, len(targets[0])) / seconds, 1),
+        "making_crops": round(min(shown.busy / seconds, 1.0), 2),
+    }
+
+
+def _scope(strategy: Any) -> contextlib.AbstractContextManager:
+    """Where variables are made: on every device of a strategy; on all GPUs where there are several."""
+    import tensorflow as tf
+
+    if strategy is None and len(tf.config.list_physical_devices("GPU")) > 1:
+        strategy = tf.distribute.MirroredStrategy()
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
 def _build(plan: Plan, classes: int) -> "keras.Model":
     if plan.network == "tutorial_cnn":
-        return model.tutorial_cnn(classes=classes, size=plan.size, seed=plan.seed)
-    return model.mobilenet_v2(classes=classes, alpha=plan.alpha, size=plan.size, weights=plan.weights, seed=plan.seed)
+        with model.precision(half=plan.half):
+            return model.tutorial_cnn(classes=classes, size=plan.size, seed=plan.seed)
+    how: dict[str, Any] = {"alpha": plan.alpha, "weights": plan.weights, "seed": plan.seed}
+    with model.precision(half=plan.half):
+        return model.mobilenet_v2(classes=classes, size=None if plan.sizes else plan.size, **how)
+
+
+def _plain(network: "keras.Model", plan: Plan, faces: _Faces) -> "keras.Model":
+    """The network as it ships: of one input size, in 32 bits, and outside any strategy."""
+    ready = _build(dataclasses.replace(plan, sizes=(), half=False, weights=None), len(faces.classes))
+    ready.set_weights(network.get_weights())
+    return ready
 
 
 def _compile(network: "keras.Model", plan: Plan, stage: str, *, steps: int) -> None:
@@ -257,8 +224,11 @@ def _compile(network: "keras.Model", plan: Plan, stage: str, *, steps: int) -> N
     schedule = keras.optimizers.schedules.CosineDecay(
         rate * 0.05, total - warm, alpha=0.01, warmup_target=rate, warmup_steps=warm
     )
+    # Keras puts the running mean in the weights' place whenever `fit` ends: here after every epoch.
+    mean = {"use_ema": True, "ema_momentum": plan.average} if plan.average else {}
+    optimizer = keras.optimizers.Adam(schedule, clipnorm=5.0, **mean)
     network.compile(
-        optimizer=keras.optimizers.Adam(schedule, clipnorm=5.0),
+        optimizer=keras.optimizers.LossScaleOptimizer(optimizer) if plan.half else optimizer,
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=plan.smoothing),
         weighted_metrics=[],
         metrics=["accuracy"],
@@ -301,7 +271,7 @@ def _validate(network: "keras.Model", seen: np.ndarray, faces: _Faces) -> dict[s
 
 
 def _finish(
-    network: "keras.Model", faces: _Faces, plan: Plan, state: _State, *, into: Path, name: str, facts: dict[str, Any]
+    network: "keras.Model", faces: _Faces, plan: Plan, state: State, *, into: Path, name: str, facts: dict[str, Any]
 ) -> Run:
     """Export, tune and measure on validation, write card and log."""
     import pandas as pd
@@ -313,7 +283,7 @@ def _finish(
     seen, labels = _seen(faces, plan), np.tile(faces.validation[1], 2)
     exact = network.predict(seen, batch_size=128, verbose=0)
     small_answers = model.probabilities(paths["tflite"], seen)
-    tuned = tune(small_answers, labels, worn=plan.worn)
+    tuned = tune(small_answers, labels, worn=plan.worn, classes=faces.classes)
     report = measures(small_answers, labels, classes=faces.classes, tuned=tuned)
     report["best_epoch"] = state.best_epoch + 1
     report["int8_agrees"] = round(float((small_answers.argmax(1) == exact.argmax(1)).mean()), 4)
@@ -322,7 +292,7 @@ def _finish(
     history = pd.DataFrame(state.rows)
     paths["log"] = images.write(into / f"{name}.csv", history.to_csv(index=False))
     known = {"network": plan.network, "alpha": plan.alpha, "input_size": plan.size, "margin": plan.margin} | tuned
-    known |= {"plan": dataclasses.asdict(plan), "measures": {"validation": report}}
+    known |= {"plan": dataclasses.asdict(plan) | {"sizes": list(plan.sizes)}, "measures": {"validation": report}}
     files = {kind: paths[kind] for kind in ("tflite", "keras")}
     card = model.card(files, name=name, classes=faces.classes, **known | facts)
     paths["card"] = into / f"{name}.json"

@@ -15,12 +15,13 @@ import numpy as np
 from .. import assets, dataset, dedupe, faces, images, labels
 from ..classes import NAMES
 from .crops import WIDE, wide_size
-from .fitting import Plan, Run, fit
+from .fitting import Run, fit
+from .plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["gather", "recipe"]
+__all__ = ["gather", "prepared", "recipe"]
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ def recipe(
     plan: Plan | None = None,
     cache: str | Path | None = None,
     resume: bool = True,
+    logdir: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable | None = None,
     **changes: Any,
@@ -127,17 +129,14 @@ def recipe(
     Face boxes are found in class-folder crops, look-alikes and one person's photos are kept on one side of the split,
     and what is decided is decided on validation. cache: a folder that keeps boxes, groups and crops for the next run.
     Takes some half an hour on two cores; killed, it goes on where it was. Writes NAME.keras, .tflite, .json, .csv and
-    NAME-split.json into `into`. changes: fields of the plan. Raises FileNotFoundError where the list of photos that
-    overlap with the test of record is missing.
+    NAME-split.json into `into`. changes: fields of the plan; logdir: a folder for TensorBoard. Raises
+    FileNotFoundError where the list of photos that overlap with the test of record is missing.
     """
     plan = dataclasses.replace(plan or Plan(), **changes)
     started, into = time.monotonic(), Path(into)
-    kept = None if cache is None else Path(cache)
-    table = gather(data, leave_out=listed(assets.models() / OVERLAP))
-    table = _prepared(table, kept, seed=plan.seed, executor=executor, progress=progress)
-    crops = dataset.crops(
-        table, margin=WIDE, size=wide_size(plan.size), cache=kept, executor=executor, progress=progress
-    )
+    how: dict[str, Any] = {"cache": cache, "executor": executor, "progress": progress}
+    table = prepared(data, seed=plan.seed, **how)
+    crops = dataset.crops(table, margin=WIDE, size=wide_size(plan.largest()), **how)
     split = dataset.write_split(table, into, name=f"{name}-split", seed=plan.seed)
     log.info("recipe: %d crops ready after %.0f s", len(crops), time.monotonic() - started)
     sources = table.groupby(["source", "label"]).size()
@@ -147,7 +146,21 @@ def recipe(
         "limits": LIMITS,
         "command": "python -m lib train --recipe full --data FOLDER --out models",
     }
-    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, facts=facts)
+    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, logdir=logdir, facts=facts)
+
+
+def prepared(
+    data: str | Path,
+    *,
+    cache: str | Path | None = None,
+    seed: int = 0,
+    executor: Executor | None = None,
+    progress: Callable | None = None,
+) -> "pd.DataFrame":
+    """The recipe's table: gathered, boxed, grouped and split into train and validation; cache keeps it."""
+    table = gather(data, leave_out=listed(assets.models() / OVERLAP))
+    kept = None if cache is None else Path(cache)
+    return _prepared(table, kept, seed=seed, executor=executor, progress=progress)
 
 
 def _prepared(table: "pd.DataFrame", cache: Path | None, **how: Any) -> "pd.DataFrame":

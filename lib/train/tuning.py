@@ -12,14 +12,20 @@ EPSILON = 1e-7
 
 
 def tune(
-    probabilities: np.ndarray, labels: np.ndarray, *, right: float = 0.98, worn: float | None = None
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    *,
+    right: float = 0.98,
+    worn: float | None = None,
+    classes: tuple[str, ...] = NAMES,
 ) -> dict[str, Any]:
     """Temperature, class bias and the threshold of "unsure" from validation answers (n, k) and labels (n,).
 
     The answer is then softmax(log p / temperature + bias). Temperature: the least negative log-likelihood. Bias: of
     the third class and of the second, for the best mean of the first two recalls and the third's F1. worn: the share
     of the third class among the faces that will be seen, where validation has another one (Saerens et al. 2002);
-    unsure_below: the lowest threshold above which a share `right` of answers is right, 0.9 at most.
+    unsure_below: the lowest threshold above which a share `right` of answers is right, 0.9 at most. classes: what the
+    columns stand for; a third one that is not_a_face gets no bias.
     """
     logits = np.log(np.clip(probabilities, EPSILON, 1))
     rows = np.arange(len(labels))
@@ -30,7 +36,11 @@ def tune(
     rare = 1.0 if worn is None else worn / (1 - worn) * (len(labels) - third) / third
     for _ in range(2):
         for column, limit in ((2, 4.0), (1, 1.0)):
-            if column < len(bias) and (labels == column).any():
+            if (
+                classes[column : column + 1] == NAMES[column : column + 1]
+                and column < len(bias)
+                and (labels == column).any()
+            ):
                 bias[column] = _shift(logits / temperature, labels, bias, column, limit=limit, rare=rare)
     final = _softmax(logits / temperature + bias)
     sure, correct = final.max(1), final.argmax(1) == labels
