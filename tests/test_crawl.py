@@ -879,6 +879,14 @@ def test_kinds_of_photos_that_are_not_read_are_named_with_what_to_do(tmp_path, w
     assert crawl.report(work).unreadable.tolist() == [3]
 
 
+def test_a_name_that_is_not_utf_8_is_named_and_the_rest_is_taken(tmp_path, work):
+    mine = tmp_path / "mine"
+    images.write(mine / "ä 日本.jpg", picture(1))
+    (mine / os.fsdecode(b"f\xfcr.jpg")).write_bytes(picture(2))
+    table, (bad,) = crawl.take_in(mine, into=work)
+    assert len(table) == 1 and bad["item"].endswith("f\ufffdr.jpg") and "not written in UTF-8" in bad["reason"]
+
+
 def test_a_folder_of_heic_alone_says_so(tmp_path, work):
     images.write(tmp_path / "mine" / "a.heic", b"x")
     with pytest.raises(ValueError, match="1 are there, but HEIC files are not read here; save it as JPEG"):
