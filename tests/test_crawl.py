@@ -516,6 +516,21 @@ def test_a_list_of_addresses_from_a_file(host, work, tmp_path):
     (tmp_path / "list.txt").write_text("# mine\n" + "\n".join(lines) + "\n")
     row = take(host, work, query=tmp_path / "list.txt", engine="urls", address=None, allow_private=True)
     assert (row.parsed, row.downloaded, row.known) == (3, 3, 0)
+    assert take(host, work, query=lines[0], engine="urls", address=None, allow_private=True).known == 1, "one address"
+
+
+def test_a_list_may_begin_with_a_mark_of_windows_and_one_of_no_use_is_named(host, work, tmp_path):
+    host.answers["/0.jpg"] = picture(0)
+    marked, wide, empty = (tmp_path / name for name in ("marked.txt", "wide.txt", "empty.txt"))
+    marked.write_bytes(f"\ufeff{host.url}/0.jpg\r\n  # mine\r\n".encode())
+    wide.write_bytes(f"{host.url}/0.jpg".encode("utf-16"))
+    empty.write_text("# none yet\n")
+    how = {"engine": "urls", "address": None, "allow_private": True}
+    row = take(host, work, query=marked, **how)
+    assert (row.parsed, row.downloaded) == (1, 1)
+    for query, said in ((wide, "wide.txt is not UTF-8"), (empty, "empty.txt holds no address"), ([], "no address")):
+        with pytest.raises(ValueError, match=said):
+            take(host, work, query=query, **how)
 
 
 def test_several_queries_and_engines_give_a_row_each(host, work):
@@ -534,6 +549,7 @@ def test_several_queries_and_engines_give_a_row_each(host, work):
     [
         {"engine": "yahoo"},
         {"limit": 0},
+        {"query": " "},
         {"licence": "mine", "engine": "bing"},
         {"language": "de", "engine": "baidu"},
         {"licence": "commercial", "engine": "baidu"},
@@ -541,7 +557,7 @@ def test_several_queries_and_engines_give_a_row_each(host, work):
     ],
 )
 def test_options_that_cannot_be_are_named(options, host, work):
-    with pytest.raises(ValueError, match=r"^(engine|limit|licence|language|gallery): "):
+    with pytest.raises(ValueError, match=r"^(engine|query|limit|licence|language|gallery): "):
         take(host, work, **options)
 
 

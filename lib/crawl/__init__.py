@@ -60,14 +60,16 @@ def crawl(
     """Bring up to limit images into a workspace; a report of one row: what was parsed, downloaded, known, refused, why.
 
     For engine "site" each host's robots.txt is asked first and followed, its Crawl-delay too.
-    query: a phrase; for engine "site" an address to start from, for "urls" a list of addresses or a text file with
-    one a line. label: the class that the query promises. What is here already counts towards limit and is not fetched
-    again; its new source is remembered. address: another results page than the engine's own (for "gallery" its only
-    one). Private and loopback addresses are refused as image sources, but for a gallery's own host, unless
+    query: a phrase; for engine "site" an address to start from, for "urls" an address, a list of them, or a text file
+    with one a line. label: the class that the query promises. What is here already counts towards limit and is not
+    fetched again; its new source is remembered. address: another results page than the engine's own (for "gallery" its
+    only one). Private and loopback addresses are refused as image sources, but for a gallery's own host, unless
     allow_private. licence: one of LICENCES. progress: a wrapper such as `tqdm`.
     Raises NothingParsed, and ValueError for an option that the engine does not know.
     """
     _check(engine, limit, language, licence)
+    if isinstance(query, str) and not query.strip():
+        raise ValueError("query: is empty; say what to look for")
     from . import engines, harvest
 
     listed = _listed(query) if engine == "urls" else ()
@@ -159,10 +161,19 @@ def _check(engine: str, limit: int, language: str | None, licence: str | None) -
 
 
 def _listed(query: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """The addresses that a list, a text file or a single address means; raises ValueError where there is none."""
+    if isinstance(query, str) and "://" in query:
+        return (query,)
+    lines: Iterable[str] = query if not isinstance(query, str | Path) else ()
     if isinstance(query, str | Path):
-        lines = Path(query).read_text().splitlines()
-        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-    return tuple(query)
+        try:
+            lines = Path(query).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(f"urls: {query} is not UTF-8 text; save it so, with one address a line") from None
+    found = tuple(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
+    if not found:
+        raise ValueError(f"urls: {query if isinstance(query, str | Path) else 'the list'} holds no address")
+    return found
 
 
 def _advice(engine: str, came: str) -> str:
