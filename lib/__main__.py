@@ -272,9 +272,12 @@ def _forget(what: str, spaces: list[Any], *, copies: bool, dry_run: bool, yes: b
 @main.command()
 @click.argument("photos", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where the copies go.")
-@click.option("--margin", default=0.25, show_default=True, help="Widen each box by this share on every side.")
-@click.option("--min-score", default=0.3, show_default=True, help="Lower hides more, and more that is no face.")
-def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
+@click.option("--margin", type=click.FloatRange(0), default=0.25, show_default=True,
+              help="Widen each box by this share on every side.")  # fmt: skip
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+              help="Lower hides more, and more that is no face.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace copies of an earlier run (never a photo).")
+def blur(photos: Path, out: Path, margin: float, min_score: float, force: bool) -> None:
     """Copy PHOTOS (a folder or one photo) with all faces pixelated and no EXIF, place or date in them.
 
     A face finder overlooks faces. Photos in which it found none are listed, and their copies lie apart, in
@@ -291,13 +294,16 @@ def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
         found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
     if not found:
         raise ValueError(f"{photos}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
+    files.spare(out / "copies.csv", force=force)
     finders = [faces.finder(min_score=min_score, max_side=side) for side in room.SIDES]
     table, skipped = room.copies(
         found, into=out, root=photos if photos.is_dir() else None, find=room.thorough(finders), margin=margin,
-        progress=tqdm if sys.stderr.isatty() else None,
+        force=force, progress=tqdm if sys.stderr.isatty() else None,
     )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+    if table.empty:
+        raise ValueError(f"{photos}: no photo could be read")
     files.write(out / "copies.csv", table.to_csv(index=False))
     none = table[table["faces"].eq(0)]
     for photo in none["photo"]:
