@@ -235,9 +235,11 @@ def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: boo
         )
     spaces = [Workspace(path) for path in found]
     if undo:
-        count = sum(room.readmit(what or "", work=work) for work in spaces)
+        if not what:
+            raise ValueError("forget: --undo needs the full hash, the address or the file that may come in again")
+        count = sum(room.readmit(what, work=work) for work in spaces)
         if not count:
-            raise ValueError(f"forget: {what or 'nothing'} is not on the list; give a full hash or address")
+            raise ValueError(f"forget: {what} is not on the list; give a full hash, an address or a file")
         click.echo(f"{count} hashes and addresses taken off the list: a crawl may bring them in again")
         return
     left = 0 if dry_run else sum(room.resume(work) for work in spaces)
@@ -264,6 +266,9 @@ def _forget(what: str, spaces: list[Any], *, copies: bool, dry_run: bool, yes: b
     if not yes and gone:
         click.confirm(f"delete {gone} files for good?", abort=True)
     tables = [room.carry_out(wish) for wish in plans]
+    if not any(wish.rows for wish in plans):
+        click.echo("nothing of that name is here; it is remembered all the same, so that no crawl brings it in")
+        return 0
     done = sum(int(table["done"][table["fate"].eq(room.GONE)].sum()) for table in tables)
     click.echo(f"{done} files deleted; what they were called is remembered, so that no crawl brings them back")
     return sum(bool((~table["done"] & table["fate"].ne(room.LEFT)).any()) for table in tables)

@@ -417,6 +417,14 @@ def test_models_that_learnt_from_it_are_named(work: Workspace, monkeypatch: pyte
     assert snapshot(shipped) == before, "what ships is not changed here"
 
 
+def test_what_is_let_in_again_is_not_deleted_by_the_rest_of_a_killed_take_down(work: Workspace) -> None:
+    arguments = [sys.executable, "-c", _KILLED, str(work.root), "0", URL]
+    assert subprocess.run(arguments, check=False).returncode == 9
+    assert takedown.readmit(URL, work=work) == 3
+    crawled(work, 1, URL)
+    assert takedown.resume(work) == 0 and len(list(work.raw.rglob(f"{ONE}.jpg"))) == 1
+
+
 def test_a_list_is_cleaned_after_a_kill_too(work: Workspace) -> None:
     _write(work, "splits/faces.json", {"images": {"train": ["mine/a.jpg", "mine/b.jpg"]}})
     note = {"delete": [], "drop its rows": ["splits/faces.json"], "names": [], "images": [ONE], "ends": ["mine/a.jpg"]}
@@ -457,6 +465,14 @@ def test_the_command_lists_then_deletes(work: Workspace, capsys: pytest.CaptureF
     code, said, _ = run(capsys, URL, "--work", work.root, "--undo")
     assert code == 0 and said.startswith("3 hashes and addresses taken off")
     assert run(capsys, URL, "--work", work.root, "--undo")[0] == 2
+    code, said, _ = run(capsys, URL, "--work", work.root)
+    assert code == 0 and said.startswith("nothing of that name is here; it is remembered")
+    file = images.write(work.root.parent / "mine.jpg", picture(2))
+    assert run(capsys, file, "--work", work.root)[0] == 0 and not left_of(work, TWO)
+    code, said, _ = run(capsys, file, "--work", work.root, "--undo")
+    assert code == 0 and said.startswith("2 hashes and addresses taken off")
+    code, _, complained = run(capsys, "--work", work.root, "--undo")
+    assert code == 2 and complained.startswith("forget: --undo needs")
 
 
 def test_the_command_asks_a_person_first(

@@ -204,7 +204,12 @@ def resume(work: Workspace) -> int:
 
 
 def readmit(what: str, *, work: Workspace) -> int:
-    """Let a forgotten address or hash, and what was forgotten with it, be crawled again; how many keys these are."""
+    """Let a forgotten address, hash or file, and what was forgotten with it, come in again; how many keys these are.
+
+    What an earlier run left undone is done first, so that it does not take out later what comes in again.
+    """
+    resume(work)
+    what = files.sha256(what) if Path(what).is_file() else what
     with work.manifest() as book:
         return book.readmit(what) or book.readmit(what.lower())
 
