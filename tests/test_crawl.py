@@ -540,6 +540,8 @@ def test_several_queries_and_engines_give_a_row_each(host, work):
     report = crawl.crawl_all(asked, engines=("gallery", "bing"), into=work, address=host.url, limits=FAST)
     assert list(report.engine) == ["gallery", "bing"] * 3 and list(report.parsed) == [1, 0] * 3
     assert "HTTP 404" in report.why[1]
+    torn = "1 × promised to another class as well, so it counts for none"
+    assert report.why[0] == report.why[2] == "" and report.why[4] == torn
     with work.manifest() as manifest:
         assert manifest.kept().label.tolist() == [""], "two classes promise the same image"
 

@@ -89,7 +89,7 @@ def crawl(
             pass
     if not job.counts["parsed"] and not job.full:
         raise NothingParsed(engine, text or "the list", job.pages)
-    return _report([job])
+    return _report(job, into)
 
 
 def crawl_all(
@@ -131,20 +131,27 @@ def _row(**said: Any) -> "pd.DataFrame":
     return pd.DataFrame([{c: said.get(c, 0) for c in _COLUMNS}])
 
 
-def _report(jobs: "list[Job]") -> "pd.DataFrame":
-    import pandas as pd
+def _report(job: "Job", into: Workspace) -> "pd.DataFrame":
+    tried = {k: job.counts[k] for k in ("downloaded", "known")}
+    refused = sum(job.counts[k] for k in ("unreadable", "refused", "failed"))
+    left = job.counts["parsed"] - refused - sum(tried.values())
+    told = [f"{n} × {reason}" for reason, n in job.reasons.most_common()]
+    if torn := _torn(job, into):
+        told.append(f"{torn} × promised to another class as well, so it counts for none")
+    if job.full:
+        told.append(_FULL)
+    return _row(engine=job.engine, query=job.wanted.query, label=job.label, pages=job.asked,
+                parsed=job.counts["parsed"], refused=refused, left=left, bytes=job.total, why=", ".join(told),
+                **tried)  # fmt: skip
 
-    rows = []
-    for job in jobs:
-        tried = {k: job.counts[k] for k in ("downloaded", "known")}
-        refused = sum(job.counts[k] for k in ("unreadable", "refused", "failed"))
-        left = job.counts["parsed"] - refused - sum(tried.values())
-        why = ", ".join(f"{n} × {reason}" for reason, n in job.reasons.most_common())
-        if job.full:
-            why = ", ".join(filter(None, (why, _FULL)))
-        rows.append((job.engine, job.wanted.query, job.label, job.asked, job.counts["parsed"], *tried.values(),
-                     refused, left, job.total, why))  # fmt: skip
-    return pd.DataFrame(rows, columns=_COLUMNS)
+
+def _torn(job: "Job", into: Workspace) -> int:
+    """How many images of a job several classes were promised for."""
+    with into.manifest() as manifest:
+        said = manifest.read("sources")
+    mine = said["sha256"][said["engine"].eq(job.engine) & said["query"].eq(job.wanted.query)].unique()
+    labels = said[said["label"].ne("")].groupby("sha256")["label"].nunique()
+    return int(labels.reindex(mine).gt(1).sum())
 
 
 def _check(engine: str, limit: int, language: str | None, licence: str | None) -> None:
