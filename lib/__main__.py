@@ -216,7 +216,7 @@ def _limits(options: dict[str, Any]) -> Any:
 @click.option("--copies", is_flag=True, help="Near-copies that were found go too.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @click.option("--undo", is_flag=True, help="Let WHAT be crawled again; what was deleted stays deleted.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--yes", is_flag=True, help="Do not ask first; needed where nobody can be asked.")
 def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: bool, undo: bool, yes: bool) -> None:
     """Take an image out for good: the file, its copies, labels, crops, pages that may show it, and its rows.
 
@@ -244,7 +244,7 @@ def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: boo
         return
     left = 0 if dry_run else sum(room.resume(work) for work in spaces)
     if what:
-        left += _forget(what, spaces, copies=copies, dry_run=dry_run, yes=yes or not sys.stdin.isatty())
+        left += _forget(what, spaces, copies=copies, dry_run=dry_run, yes=yes)
     if left:
         raise OSError(f"{left} not finished: some files would not go; mend that and run forget once more")
 
@@ -263,7 +263,9 @@ def _forget(what: str, spaces: list[Any], *, copies: bool, dry_run: bool, yes: b
     if dry_run:
         click.echo(f"{gone} files would be deleted; nothing was touched")
         return 0
-    if not yes and gone:
+    if gone and not yes and not sys.stdin.isatty():
+        raise ValueError("forget: nobody is here to be asked; look at the list and say --yes")
+    if gone and not yes:
         click.confirm(f"delete {gone} files for good?", abort=True)
     tables = [room.carry_out(wish) for wish in plans]
     if not any(wish.rows for wish in plans):

@@ -460,7 +460,9 @@ def test_the_command_lists_then_deletes(work: Workspace, capsys: pytest.CaptureF
     code, said, _ = run(capsys, URL, "--work", work.root, "--dry-run")
     assert code == 0 and "7 files would be deleted; nothing was touched" in said and snapshot(work.root) == before
     assert f"{ONE}.jpg" in said and "drop its rows" in said
-    code, said, _ = run(capsys, URL, "--work", work.root)
+    code, _, complained = run(capsys, URL, "--work", work.root)
+    assert code == 2 and "--yes" in complained and snapshot(work.root) == before, "nobody is there to be asked"
+    code, said, _ = run(capsys, URL, "--work", work.root, "--yes")
     assert code == 0 and "7 files deleted" in said and not left_of(work, ONE)
     code, said, _ = run(capsys, URL, "--work", work.root, "--undo")
     assert code == 0 and said.startswith("3 hashes and addresses taken off")
@@ -468,7 +470,7 @@ def test_the_command_lists_then_deletes(work: Workspace, capsys: pytest.CaptureF
     code, said, _ = run(capsys, URL, "--work", work.root)
     assert code == 0 and said.startswith("nothing of that name is here; it is remembered")
     file = images.write(work.root.parent / "mine.jpg", picture(2))
-    assert run(capsys, file, "--work", work.root)[0] == 0 and not left_of(work, TWO)
+    assert run(capsys, file, "--work", work.root, "--yes")[0] == 0 and not left_of(work, TWO)
     code, said, _ = run(capsys, file, "--work", work.root, "--undo")
     assert code == 0 and said.startswith("2 hashes and addresses taken off")
     code, _, complained = run(capsys, "--work", work.root, "--undo")
@@ -492,7 +494,7 @@ def test_without_a_name_of_a_workspace_all_below_data_are_searched(
     assert run(capsys, URL)[0] == 2
     one, two = Workspace("data/one"), Workspace("data/two")
     crawled(one, 1, URL), crawled(two, 2, OTHER)
-    code, said, _ = run(capsys, ONE[:12])
+    code, said, _ = run(capsys, ONE[:12], "--yes")
     assert code == 0 and "1 files deleted" in said and not list(one.raw.rglob("*.jpg"))
     with two.manifest() as book:
         assert book.forgotten(ONE) and book.forgotten(URL) and len(book.read("images")) == 1
