@@ -64,9 +64,8 @@ def groups(
     stars = _stars(one, rank[one["index"].to_numpy()], max_distance, max_bits, executor.map if executor else map)
     first = {sha256: i for i, sha256 in zip(one.index, one["sha256"], strict=True)}
     head, distance, share, mirrored = (x[table["sha256"].map(first).to_numpy(int)] for x in stars)
-    twins = ~alone | table["sha256"].duplicated(keep=False)
     size = pd.Series(head).groupby(head).transform("size").to_numpy()
-    rows = table.assign(head=head, distance=distance, share=share, mirrored=mirrored, twin=twins, size=size)
+    rows = table.assign(head=head, distance=distance, share=share, mirrored=mirrored, size=size)
     rows = rows[rows["size"] > 1].assign(rank=rank[rows["size"].to_numpy() > 1])
     return _told(rows)
 
