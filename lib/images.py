@@ -140,9 +140,10 @@ def resize(rgb: np.ndarray, max_side: int) -> np.ndarray:
 
 
 def encode(rgb: np.ndarray, suffix: str = ".jpg", *, quality: int = 92) -> bytes:
-    """rgb (h, w, 3) or a mask (h, w) → the bytes of a file; quality 1–100 is for JPEG and WebP."""
+    """rgb (h, w, 3), rgba (h, w, 4) or a mask (h, w) → the bytes of a file; quality 1–100 is for JPEG and WebP."""
     flag = {".jpg": cv2.IMWRITE_JPEG_QUALITY, ".jpeg": cv2.IMWRITE_JPEG_QUALITY, ".webp": cv2.IMWRITE_WEBP_QUALITY}
-    pixels = rgb if rgb.ndim == 2 else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    turn = cv2.COLOR_RGB2BGR if rgb.shape[-1] == 3 else cv2.COLOR_RGBA2BGRA
+    pixels = rgb if rgb.ndim == 2 else cv2.cvtColor(rgb, turn)
     ok, data = cv2.imencode(suffix, pixels, [flag[suffix], quality] if suffix in flag else [])
     if not ok:
         raise ValueError(f"image: cannot be written as {suffix!r}")

@@ -1,13 +1,17 @@
 """dlib's 68 points on a face, and whether they are to be believed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
-from . import assets
+from . import assets, boxes
 
-__all__ = ["PARTS", "Locator", "draw", "finder", "implausible", "pose"]
+if TYPE_CHECKING:
+    import supervision as sv
+
+__all__ = ["PARTS", "Locator", "Portrait", "draw", "finder", "implausible", "portraits", "pose"]
 
 # Indices of the 68 points (Sagonas et al. 2013, 300-W); "left" is the person's left, the picture's right.
 PARTS = {
@@ -118,6 +122,37 @@ class Locator:
         x1, y1, x2, y2 = np.round([*(centre - side * mean / 2), *(centre + side * mean / 2)]).astype(int).tolist()
         shape = self._predict(rgb, self._rectangle(x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)))  # inclusive ends
         return np.array([(p.x, p.y) for p in shape.parts()], float) + 0.5
+
+
+class Portrait(NamedTuple):
+    """The surroundings of one face: rgb, its 68 points (68, 2) there, and why it cannot be used, "" where it can."""
+
+    rgb: np.ndarray
+    points: np.ndarray
+    reason: str
+
+
+def portraits(
+    photos: Iterable[np.ndarray],
+    *,
+    find: Callable[[np.ndarray], "sv.Detections"],
+    locate: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    size: int = 640,
+    margin: float = 0.25,
+) -> list[Portrait]:
+    """Cut the best face of each photo (rgb) out, with a margin (share of its side), and place its points.
+
+    size: pixels of the square cut. Photos in which no face is found are left out.
+    """
+    made = []
+    for rgb in photos:
+        for box in find(rgb).xyxy[:1]:
+            sides = (box[2:] - box[:2]) * size / ((1 + 2 * margin) * (box[2:] - box[:2]).max())
+            there = np.concatenate([size - sides, size + sides]) / 2
+            cut = boxes.crop(rgb, box, margin=margin, size=size)
+            points = locate(cut, there[None])[0]
+            made.append(Portrait(cut, points, implausible(points, there) or ""))
+    return made
 
 
 def draw(rgb: np.ndarray, points: np.ndarray, *, numbers: bool = True) -> np.ndarray:

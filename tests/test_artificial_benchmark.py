@@ -10,7 +10,7 @@ import pytest
 from benchmarks.artificial import building, pictures, scoring, sources, tables
 from benchmarks.artificial.tables import ARMS, Counts
 
-from lib import boxes, masks
+from lib import batch, boxes, images, masks
 from lib.classes import NAMES
 
 WITH, WITHOUT, WRONG = NAMES
@@ -43,7 +43,7 @@ def unpainted(monkeypatch):
 
     def draw(jobs, arm, executor):
         told = [(i, w) for i, (*_, wanted) in enumerate(jobs) for w in wanted]
-        label = {"as it is": "", "flat": WITH, "mask": None, "lookalike": WITHOUT}
+        label = {"as it is": "", "placed": "", "flat": WITH, "mask": None, "lookalike": WITHOUT}
         words = [[label[w.kind] if w.kind != "mask" else masks.WEARS[w.wear], w.name, w.wear] for _, w in told]
         crops = np.zeros((len(told), 4, 4, 3), np.uint8)
         none = {"reasons": np.array([], str), "times": np.array([], int)}
@@ -219,3 +219,33 @@ def test_what_lies_outside_the_networks_view_is_not_seen():
     assert not pictures._seen(mask, box)
     mask[85:110, 60:90] = masks.FABRIC
     assert pictures._seen(mask, box)
+
+
+def test_what_stays_bare_is_chosen_by_the_rule_that_masks_are_drawn_by(tmp_path, monkeypatch):
+    nowhere = lambda rgb, xyxy: np.full((1, 68, 2), np.nan)  # noqa: E731
+    monkeypatch.setattr(pictures, "_locator", lambda: nowhere)
+    photo = images.write(tmp_path / "a.png", np.full((90, 80, 3), 128, np.uint8))
+    job = (0, str(photo), (20.0, 20.0, 60.0, 70.0))
+    assert len(pictures.Draw()((*job, (pictures.Wish("as it is", "", "", 1),)))[1]) == 1
+    with pytest.raises(batch.Skip, match="do not settle"):
+        pictures.Draw()((*job, (pictures.Wish("placed", "", "", 1),)))
+
+
+def test_a_share_of_masks_is_seen_together_with_what_is_no_mask():
+    drawn = pictures.wishes(ARMS["artificial"], count=600, wrong=0.2, rng=np.random.default_rng(0))
+    beside = [w for w in drawn if w.beside]
+    assert 0.1 < len(beside) / len(drawn) < 0.3 and {w.beside for w in beside} == {*masks.UNDER, *masks.BEFORE}
+    assert all(w.beside in masks.UNDER for w in beside if w.wear != WITH)
+    plain = pictures.wishes(ARMS["no-lookalikes"], count=200, wrong=0.2, rng=np.random.default_rng(0))
+    assert not any(w.beside for w in plain)
+
+
+def test_the_table_has_a_row_for_each_arm_that_was_tested():
+    probabilities = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])
+    faces = pd.DataFrame({"label": [WITH, WITHOUT, NAMES[2], WITHOUT], "unit": list("abcd")})
+    measured = scoring.figures(faces, probabilities)
+    told = {"test": measured, "dev": measured, "faces_an_epoch": 9}
+    report = {"how": "so", "plan": {}, "photos-853": {"real": told, "only-dev": {"dev": measured}}}
+    (row,) = scoring.table(report)
+    assert (row["test"], row["arm"], row["faces that teach"]) == ("photos-853", "real", 9)
+    assert row["balanced accuracy"] == 0.75 and row["incorrect, recall"] == 1.0 and row["look-alikes masked"] is None

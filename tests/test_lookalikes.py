@@ -192,3 +192,34 @@ def test_look_alikes_stay_with_their_parent_and_outlive_its_bare_side(tmp_path):
     sides = dataset.split(rest, shares=(0.34, 0.33, 0.33))
     assert (sides.groupby("group")["split"].nunique() == 1).all()
     assert len(dataset.apart(dataset.group(pd.concat([bare, alike], ignore_index=True)))) == 6  # no positive among them
+
+
+@pytest.mark.parametrize("beside", [*masks.UNDER, *masks.BEFORE])
+def test_a_mask_and_something_else_keep_the_masks_label_and_pixels(beside):
+    points = locate(None, [BOX])[0]
+    rgb = photo(points)
+    made = masks.together(rgb, points, beside=beside, rng=3)
+    alone = masks.put_on(rgb, points, rng=3)
+    assert made.label == "with_mask" and made.parameters["beside"] == beside
+    assert np.array_equal(made.rgb[made.mask == 0], rgb[made.mask == 0])
+    fabric = made.mask == masks.FABRIC
+    assert fabric.sum() > 0.25 * (alone.mask == masks.FABRIC).sum()
+    if beside in masks.BEFORE:
+        assert fabric.sum() < (alone.mask == masks.FABRIC).sum(), "what lies before the mask is not the mask"
+    assert np.array_equal(made.rgb, masks.together(rgb, points, beside=beside, rng=3).rgb)
+
+
+def test_only_some_things_go_with_a_mask():
+    points = locate(None, [BOX])[0]
+    with pytest.raises(ValueError, match="unknown 'scarf'"):
+        masks.together(photo(points), points, beside="scarf")
+
+
+def test_with_a_share_of_look_alikes_some_masks_are_seen_with_one(tmp_path):
+    import json
+
+    paths, work = workroom(tmp_path)
+    generate(paths, work, per_face=12, lookalikes=0.3, seed=2)
+    told = [json.loads(p) for p in work.manifest().read("derivations")["parameters"]]
+    beside = [d for d in told if d.get("beside")]
+    assert beside and len(beside) < len(told) / 2 and all(d["wear"] for d in beside)

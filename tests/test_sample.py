@@ -11,8 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
-from lib import assets, boxes, clips, dedupe, images, sample
+from lib import assets, boxes, clips, dedupe, images, masks, sample
 from lib.classes import NAMES
 from lib.sample.gallery import SPOILT
 from lib.workspace import Workspace
@@ -282,3 +283,11 @@ def test_the_clip_and_its_truth_have_the_same_frames(tmp_path: Path) -> None:
     who = [person for person in labels[0] if labels[0][person] == NAMES[1]]
     assert any(labels[-1][person] == NAMES[0] for person in who)  # one put a mask on
     assert all(len(frame["faces"]) in (2, 3) for frame in told["frames"])
+
+
+def test_the_painted_mask_is_a_style(tmp_path: Path) -> None:
+    rgba = sample.mask_picture()
+    path = images.write(tmp_path / "mine.png", rgba)
+    assert Image.open(path).mode == "RGBA" and np.array_equal(np.asarray(Image.open(path)), rgba)
+    assert rgba[0, 0, 3] == 0 and rgba[90, 120, 3] == 255
+    assert masks.template(path).name == "mine"

@@ -61,6 +61,14 @@ def test_a_masked_twin_is_found_though_its_box_differs_and_the_bare_one_leads(tm
     assert dedupe.twin_sheet(twins, columns=3, side=60).shape[1] == 3 * 64 + 4
 
 
+def test_a_square_box_is_taken_as_hogs(tmp_path: Path) -> None:
+    low = (60.0, 78.0, 150.0, 168.0)  # smaller and lower than YuNet's: the mask covers more than half of it
+    bare = table(tmp_path, ("bare", face(1), "without_mask"), box=low)
+    other = table(tmp_path, ("masked", face(1, masked=True), "with_mask"), box=low)
+    twins, _ = dedupe.masked_twins(pd.concat([other, strangers(tmp_path), bare]))
+    assert names(twins) == ["bare", "masked"]
+
+
 def test_one_label_is_no_twin_and_no_label_may_be(tmp_path: Path) -> None:
     for one, two, found in (("with_mask",) * 2 + (0,), ("", "") + (2,), ("", "with_mask", 2)):
         pair = table(tmp_path, ("a", face(1), one), ("b", face(1, masked=True), two))

@@ -85,11 +85,23 @@ class _Job:
 def _fields(job: _Job) -> np.ndarray:
     """The fields (n, 44, 58) of an image's boxes, grey; a large photo is read at reduced size."""
     w, h = images.size(job.image)
-    smallest = min(x2 - x1 for x1, _, x2, _ in job.boxes)
+    boxes = [_framed(np.array(box)) for box in job.boxes]
+    smallest = min(box[2] - box[0] for box in boxes)
     side = int(np.ceil(max(w, h) * 2 * UNIT / smallest))
     rgb = images.read(job.image, max_side=side if side < max(w, h) / 2 else None)
     grey, scale = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), rgb.shape[1] / w
-    return np.stack([_field(grey, np.array(box) * scale) for box in job.boxes])
+    return np.stack([_field(grey, box * scale) for box in boxes])
+
+
+def _framed(box: np.ndarray) -> np.ndarray:
+    """A box (4,) as YuNet frames a face: 1.35 times as tall as wide. HOG's are square, smaller and lower."""
+    w, h = box[2:] - box[:2]
+    if abs(w / h - 1) > 0.02:
+        return box
+    mean = (w + h) / 2 / 0.94  # of YuNet's sides, measured on 289 faces that both found
+    half = np.array([1, 1.35]) * mean / 2.35
+    centre = (box[:2] + box[2:]) / 2 - (0, 0.06 * mean)
+    return np.concatenate([centre - half, centre + half])
 
 
 def _field(grey: np.ndarray, box: np.ndarray) -> np.ndarray:

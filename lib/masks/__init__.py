@@ -9,21 +9,30 @@ from .draw import FABRIC, SHADOW, STRAP, Masked, mesh, put_on
 from .lookalikes import LOOKALIKES, cover_with
 from .making import generate
 from .shapes import WEARS
+from .sheets import catalogue, dressed, made_sheet, wall
 from .styles import STYLES, Style
 from .templates import template
+from .together import BEFORE, UNDER, together
 
 __all__ = [
+    "BEFORE",
     "FABRIC",
     "LOOKALIKES",
     "SHADOW",
     "STRAP",
     "STYLES",
+    "UNDER",
     "WEARS",
     "Masked",
     "Style",
+    "catalogue",
     "cover_with",
+    "dressed",
     "generate",
+    "made_sheet",
     "mesh",
     "put_on",
     "template",
+    "together",
+    "wall",
 ]

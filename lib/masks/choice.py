@@ -11,6 +11,7 @@ from .lookalikes import LOOKALIKES, cover_with
 from .scene import Outside
 from .shapes import WEARS
 from .styles import STYLES, find
+from .together import BEFORE, UNDER, together
 
 __all__ = ["Choice"]
 
@@ -18,6 +19,7 @@ WEAR_SHARES = {  # the rest is well worn; among 96 real ones: nose out 45, below
     "nose_out": 0.12, "under_chin": 0.06, "mouth_out": 0.03, "pushed_up": 0.015, "chin_out": 0.005, "loose": 0.005,
     "hanging": 0.01, "upside_down": 0.005,
 }  # fmt: skip
+BESIDE = 0.2  # share of masks that are seen together with a look-alike, where such are drawn at all
 _SCARF_WEARS = ("with_mask", "nose_out", "mouth_out", "under_chin")
 
 
@@ -64,6 +66,14 @@ class Choice:
             if at < len(kinds):
                 return _covered(rgb, points, kinds[at:] + kinds[:at], rng=rng)
         style, wear = self._mask(rng)
+        if self.lookalikes and rng.random() < BESIDE:
+            known = UNDER + (BEFORE if wear == "with_mask" else ())
+            beside = known[rng.integers(len(known))]
+            try:
+                look = {"style": style, "wear": wear, "scarf_as": self.scarf_as}
+                return together(rgb, points, beside=beside, **look, rng=rng)
+            except Outside:
+                pass  # a collar has no room: the mask alone may have
         return put_on(rgb, points, style=style, wear=wear, scarf_as=self.scarf_as, rng=rng)
 
     def _mask(self, rng: np.random.Generator) -> tuple[str, str]:

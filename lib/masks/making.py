@@ -154,7 +154,7 @@ def generate(
     are rows of skipped, with their box. styles (names or paths of transparent PNGs), wears: None draws all by their
     shares. scarf_as: the class that a scarf over mouth and nose counts as. lookalikes: the share of pictures that get a
     look-alike in place of a mask, or names of `LOOKALIKES`: then all do; such a face is without_mask, its style the
-    kind. Same seed, same bytes.
+    kind. With a share, some masks are seen together with one (`together`). Same seed, same bytes.
     """
     if per_face < 1:
         raise ValueError(f"per_face: must be at least 1, got {per_face}")

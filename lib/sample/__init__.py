@@ -8,6 +8,7 @@ from .clip import clip
 from .gallery import Gallery, fill, gallery
 from .people import PEOPLE, Person, person
 from .photos import Face, Shot, group, photos, portrait, truth
+from .picture import mask_picture
 from .wear import MASKS
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "fill",
     "gallery",
     "group",
+    "mask_picture",
     "person",
     "photos",
     "portrait",

@@ -107,6 +107,7 @@ def _one(
     told |= _figures(f"{test}-{name}", table, crops, tests=tests, plan=plan, cache=wish.cache, seconds=seconds)
     report = _report(wish.out)
     report |= {"how": HOW, "plan": dataclasses.asdict(plan), test: report.get(test, {}) | {name: told}}
+    report["table"] = scoring.table(report)
     images.write(wish.out, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     log.info("%s, %s: %s", test, name, scoring.line(told))
 

@@ -44,7 +44,7 @@ def build(
             cache=cache,
             executor=executor,
         ),
-        _pictured(stay, [(_asis(rng),) for _ in stay.index], arm, cache=cache, executor=executor),
+        _pictured(stay, [(_asis(rng, "placed"),) for _ in stay.index], arm, cache=cache, executor=executor),
         _pictured(covers, [w for w in cover_wishes if w], arm, cache=cache, executor=executor),
     ]
     drawn, crops, refused = parts[0]
@@ -54,8 +54,10 @@ def build(
     return table, np.concatenate([part[1] for part in parts]), _summed([part[2] for part in parts])
 
 
-def _asis(rng: np.random.Generator) -> pictures.Wish:
-    return pictures.Wish("as it is", "", "", int(rng.integers(2**31)))
+def _asis(rng: np.random.Generator, kind: str = "as it is") -> pictures.Wish:
+    """A face that stays as it is; "placed": chosen by the rule that positives are chosen by, so that what cannot be
+    drawn on (a profile, a blurred face) is not always bare."""
+    return pictures.Wish(kind, "", "", int(rng.integers(2**31)))
 
 
 def _masked(parents: pd.DataFrame, arm: Arm, *, each: int, wrong: float, seed: int) -> list[tuple[pictures.Wish, ...]]:
@@ -115,7 +117,7 @@ def _key(jobs: list[Any], arm: Arm) -> str:
     """What the pictures depend on: files, boxes, wishes, and, where something is drawn, the drawing code."""
     digest = hashlib.sha256(repr((pictures.SIDE, arm.lit)).encode())
     digest.update(Path(pictures.__file__).read_bytes())
-    if any(wish.kind != "as it is" for _, _, wanted in jobs for wish in wanted):
+    if any(wish.kind not in ("as it is", "placed") for _, _, wanted in jobs for wish in wanted):
         for source in sorted(Path(masks.__file__).parent.rglob("*.py")):
             digest.update(source.read_bytes())
     for image, box, wanted in jobs:

@@ -21,17 +21,23 @@ __all__ = ["Draw", "Wish", "again", "flat_blue", "paste_flat", "unlit", "wishes"
 
 SIDE = wide_size(96)
 # What people call worn incorrectly; other ways (chin out, loose, upside down) they call with_mask, if they see them.
+BESIDE = 0.2  # share of drawn masks with something of a look-alike too, or glasses would mean: no mask
 WRONG_SHARES = {"nose_out": 0.6, "under_chin": 0.25, "mouth_out": 0.1, "pushed_up": 0.02, "hanging": 0.03}
 
 
 @dataclass(frozen=True)
 class Wish:
-    """One picture to make of a face: the kind ('mask', 'flat' or 'lookalike'), its name, how it is worn, the seed."""
+    """One picture to make of a face: the kind ('mask', 'flat', 'lookalike', 'placed' or 'as it is'), its name, how it
+    is worn, the seed; beside: a look-alike that is seen together with the mask.
+
+    'placed' stays as it is, too, but must have landmarks, as every face has that something is drawn on.
+    """
 
     kind: str
     name: str
     wear: str
     seed: int
+    beside: str = ""
 
 
 def wishes(arm: Arm, *, count: int, wrong: float, rng: np.random.Generator) -> list[Wish]:
@@ -46,10 +52,18 @@ def wishes(arm: Arm, *, count: int, wrong: float, rng: np.random.Generator) -> l
         incorrectly = bool(others) and rng.random() < wrong
         wear = others[rng.choice(len(others), p=odds / odds.sum())] if incorrectly else NAMES[0]
         style = styles[rng.choice(len(styles), p=shares / shares.sum())]
-        made.append(
-            Wish("flat", "flat-blue", NAMES[0], seed) if arm.masks == "flat" else Wish("mask", style, wear, seed)
-        )
+        beside = _beside(wear, rng) if arm.lookalikes else ""
+        flat = arm.masks == "flat"
+        made.append(Wish("flat", "flat-blue", NAMES[0], seed) if flat else Wish("mask", style, wear, seed, beside))
     return made
+
+
+def _beside(wear: str, rng: np.random.Generator) -> str:
+    """What is seen together with a mask, mostly nothing; a thing held before it only where it sits well."""
+    if rng.random() >= BESIDE:
+        return ""
+    known = masks.UNDER + (masks.BEFORE if wear == NAMES[0] else ())
+    return known[rng.integers(len(known))]
 
 
 def lookalikes(count: int, *, rng: np.random.Generator) -> list[Wish]:
@@ -112,13 +126,18 @@ def _part(rgb: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -> tuple[np.ndarray | None, str]:
     """The picture, or None where what was drawn lies outside of it, as a mask below the chin of a tight crop does."""
     rng = np.random.default_rng(wish.seed)
-    if wish.kind == "as it is":
+    if wish.kind in ("as it is", "placed"):
         return rgb, ""
     if wish.kind == "flat":
         return paste_flat(rgb, points), NAMES[0]
     try:
         if wish.kind == "mask":
-            made = masks.put_on(rgb, points, style=wish.name, wear=wish.wear, rng=rng)
+            look = {"style": wish.name, "wear": wish.wear, "rng": rng}
+            made = (
+                masks.together(rgb, points, beside=wish.beside, **look)
+                if wish.beside
+                else masks.put_on(rgb, points, **look)
+            )
         else:
             made = masks.cover_with(rgb, points, kind=wish.name, rng=rng)
     except ValueError:  # outside the photo

@@ -78,6 +78,26 @@ def counted(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def table(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row for each arm and test, as the notebook shows them: shares, 95 % intervals as [low, high]."""
+    arms = [(test, arm, told) for test, of in report.items() if isinstance(of, dict) for arm, told in of.items()]
+    return [_row(test, arm, told) for test, arm, told in arms if isinstance(told, dict) and "test" in told]
+
+
+def _row(test: str, arm: str, told: dict[str, Any]) -> dict[str, Any]:
+    real = told["test"]
+    wrong = real["recall"].get(NAMES[2]), real["precision_worn_incorrectly"]
+    figures = {"balanced accuracy": real["balanced_accuracy"], "95 %": real["balanced_accuracy_95"]}
+    figures |= {"two classes": real["two_class"], "95 % of two": real["two_class_95"]}
+    figures |= {"incorrect, recall": wrong[0], "incorrect, precision": wrong[1]}
+    alike = told.get("lookalikes") or {}
+    figures |= {
+        "look-alikes masked": alike.get("false_mask_rate"),
+        "dev": (told.get("dev") or {}).get("balanced_accuracy"),
+    }
+    return {"test": test, "arm": arm, "faces that teach": told["faces_an_epoch"]} | figures
+
+
 def line(told: dict[str, Any]) -> str:
     """An arm's figures in a line."""
     words = []

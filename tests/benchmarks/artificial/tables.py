@@ -52,8 +52,8 @@ class Counts:
 
     masked: int = 2600
     wrong: float = 0.15
-    bare: int = 1100
-    lookalikes: int = 500
+    bare: int = 1400
+    lookalikes: int = 350
 
     def limited(self, most: int | None) -> "Counts":
         """The same shares of at most so many faces, for a trial."""
