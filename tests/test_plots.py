@@ -118,3 +118,17 @@ def test_confusion_leaves_out_what_nobody_asked():
     figure = plots.confusion(evaluate.measure([MASK, BARE], [MASK, BARE])["confusion"])
     assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["Mask", "No mask"]
     assert "2 of 2" in figure.axes[0].get_title(loc="left")
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_losses_have_a_panel_a_training_on_one_scale(count):
+    rows = {
+        f"rate {i}": pd.DataFrame({"epoch": [1, 2], "loss": [1.0, 0.9], "val_loss": [1.1, 0.8]}) for i in range(count)
+    }
+    if count:
+        rows["rate 0"] = rows["rate 0"].assign(val_loss=[900.0, float("nan")])  # what blew up hides no other
+    figure = plots.losses(rows)
+    assert plots.png(figure).startswith(b"\x89PNG") and f"of {count} trainings" in figure.alt
+    assert [axis.get_title(loc="left") for axis in figure.axes] == list(rows)
+    assert len({axis.get_ylim() for axis in figure.axes}) <= 1
+    assert all(axis.get_ylim()[1] < 10 for axis in figure.axes[: count if count > 1 else 0])

@@ -218,10 +218,11 @@ def test_the_board_gets_every_epochs_figures(tmp_path: Path) -> None:
     assert {v.metadata.plugin_data.plugin_name for _, _, v in values} == {"scalars"}
 
 
-def test_speed_says_what_sets_the_pace() -> None:
-    rows = pd.DataFrame({"images_per_s": [5.0, 100.0, 300.0], "making_crops": [0.1, 0.95, 0.97]})
+def test_speed_says_what_sets_the_pace_of_the_last_stage() -> None:
+    rows = pd.DataFrame({"images_per_s": [900.0, 5.0, 100.0, 300.0], "making_crops": [0.2, 0.1, 0.95, 0.97]})
+    rows = rows.assign(stage=["head", "all", "all", "all"])
     assert train.speed(rows).startswith("200 images/s; 96 %") and "making the crops" in train.speed(rows)
-    assert train.speed(rows[:1]) == "5 images/s; 10 % of the time crops were being made: the network sets the pace"
+    assert train.speed(rows[:2]) == "5 images/s; 10 % of the time crops were being made: the network sets the pace"
 
 
 def test_a_rate_that_blows_up_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,9 +95,13 @@ def curves(
 
 
 def speed(history: "pd.DataFrame") -> str:
-    """How many images a second a training saw, and what held it up, in words; its first epoch counts only if alone."""
-    rows = history.iloc[1:] if len(history) > 1 else history
-    rate, busy = float(rows["images_per_s"].mean()), float(rows["making_crops"].mean())
+    """How many images a second the last stage of a training saw, and what held it up, in words.
+
+    The first epoch of a stage, which TensorFlow begins by compiling, counts only if it is alone.
+    """
+    rows = history[history["stage"] == history["stage"].iloc[-1]]
+    rows = rows.iloc[1:] if len(rows) > 1 else rows
+    rate, busy = float(rows["images_per_s"].median()), float(rows["making_crops"].median())
     limit = "making the crops, in one thread," if busy > 0.9 else "the network"
     return f"{rate:.0f} images/s; {100 * busy:.0f} % of the time crops were being made: {limit} sets the pace"
 

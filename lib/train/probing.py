@@ -38,7 +38,7 @@ def probe(
     report = []
     for name, values, times in (("plain", plain, 1), ("augmented", np.concatenate(parts), epochs)):
         y, g = np.tile(labels, times), np.tile(groups, times)
-        low, high = np.quantile([_score(values, _shuffled(y, g, seed=s), g) for s in range(20)], (0.025, 0.975))
+        low, high = np.quantile([_score(values, _shuffled(y, g, seed=s), g) for s in range(40)], (0.025, 0.975))
         report.append((name, len(labels), _score(values, y, g), 1 / len(set(labels)), float(low), float(high)))
     return pd.DataFrame(report, columns=["crops", "faces", "balanced_accuracy", "chance", "low", "high"])
 

@@ -129,8 +129,9 @@ def _summed(row: Mapping[str, Any]) -> dict[str, Any]:
     best = last.loc[last["val_loss"].idxmin()] if sane else last.iloc[-1]
     told: dict[str, Any] = {"epochs": len(history), "best_epoch": int(best["epoch"])}
     told |= {"val_loss": round(float(best["val_loss"]), 4), "val_balanced": round(float(best["val_balanced"]), 4)}
-    seconds, rate = history["seconds"].sum(), history["images_per_s"].iloc[min(1, len(history) - 1) :].mean()
-    told |= {"seconds": round(float(seconds), 1), "images_per_s": round(float(rate), 1), "pace": speed(history)}
+    rate = last["images_per_s"].iloc[min(1, len(last) - 1) :].median()
+    told |= {"seconds": round(float(history["seconds"].sum()), 1), "images_per_s": round(float(rate), 1)}
+    told["pace"] = speed(history)
     return {name: value for name, value in row["varied"].items()} | told
 
 
