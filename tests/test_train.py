@@ -68,6 +68,20 @@ def test_other_chance_gives_another_picture() -> None:
     assert len(shown) == 20
 
 
+def test_without_jitter_the_box_stays() -> None:
+    wide = np.zeros((140, 140, 3), np.uint8)
+    wide[66:74, 66:74] = 255  # a spot in the middle
+    spots = {
+        j: [
+            np.argwhere(train.augment(wide, rng=np.random.default_rng(i), size=64, shrink=0.0, jitter=j)[..., 1] > 120)
+            for i in range(30)
+        ]
+        for j in (0.0, 1.0)
+    }
+    off = {j: max(np.abs(s.mean(0) - 31.5).max() for s in s_ if len(s)) for j, s_ in spots.items()}
+    assert off[0.0] < 1.5 < 3 < off[1.0]
+
+
 def test_shrinking_takes_the_sharpness_away() -> None:
     wide = np.random.default_rng(0).integers(0, 256, (140, 140, 3), dtype=np.uint8)
     spread = [
@@ -157,7 +171,8 @@ def test_a_killed_run_goes_on_to_the_same_result(trained, tmp_path: Path) -> Non
     assert all(np.array_equal(a, b) for a, b in zip(mine, whole, strict=True))
 
 
-@pytest.mark.parametrize("change", [{"average": 0.5}, {"half": True}, {"jitter": 0.0}], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [{"average": 0.5}, {"half": True}], ids=str)
 def test_what_may_be_switched_on_changes_the_run_and_resumes_to_the_same(trained, tmp_path: Path, change: dict) -> None:
     (table, crops), plan = faces(), dataclasses.replace(TINY, **change)
     whole = train.fitting.curves(table, crops, into=tmp_path / "a", plan=plan)
@@ -179,6 +194,7 @@ def test_the_running_mean_is_what_validation_sees(tmp_path: Path) -> None:
     assert moved["loss"] == kept["loss"] and kept["val_loss"] > moved["val_loss"] + 0.02
 
 
+@pytest.mark.slow
 def test_batches_take_turns_in_sizes_and_the_model_has_one(tmp_path: Path) -> None:
     table, small = faces(each=8)
     crops = np.stack([cv2.resize(crop, (train.wide_size(64),) * 2) for crop in small])
@@ -194,6 +210,7 @@ def test_batches_take_turns_in_sizes_and_the_model_has_one(tmp_path: Path) -> No
     assert np.allclose(plain(seen), open_(seen), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_several_devices_learn_what_one_does(trained, tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -407,6 +424,7 @@ def test_a_sweep_goes_on_row_by_row_and_sees_no_test(tmp_path: Path) -> None:
     assert asked == [16] * 4 and len(again) == 4
 
 
+@pytest.mark.slow
 def test_the_command_sweeps_a_table_of_faces(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     rows, crops = faces(each=6)
     paths = [str(images.write(tmp_path / "p" / f"{i}.png", crop)) for i, crop in enumerate(crops)]

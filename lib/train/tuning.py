@@ -36,11 +36,7 @@ def tune(
     rare = 1.0 if worn is None else worn / (1 - worn) * (len(labels) - third) / third
     for _ in range(2):
         for column, limit in ((2, 4.0), (1, 1.0)):
-            if (
-                classes[column : column + 1] == NAMES[column : column + 1]
-                and column < len(bias)
-                and (labels == column).any()
-            ):
+            if classes[column : column + 1] == NAMES[column : column + 1] and (labels == column).any():
                 bias[column] = _shift(logits / temperature, labels, bias, column, limit=limit, rare=rare)
     final = _softmax(logits / temperature + bias)
     sure, correct = final.max(1), final.argmax(1) == labels
