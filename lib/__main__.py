@@ -385,6 +385,28 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
 
 
 @main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--to", required=True, type=click.Choice(["voc", "yolo", "coco", "crops"]), help="The format to write.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder for labels and photos.")
+def convert(folder: Path, to: str, out: Path) -> None:
+    """Copy a FOLDER of labelled photos in another format: Pascal VOC, YOLO, COCO, or crops in class folders.
+
+    Any mix of the four is read. What cannot be used is listed with file and line; the rest is written. FOLDER stays as
+    it is, and --out must be new or empty.
+    """
+    from tqdm import tqdm
+
+    from . import labels
+
+    made, problems = labels.convert(folder, to=to, into=out, progress=tqdm if sys.stderr.isatty() else None)
+    for row in problems.itertuples():
+        click.echo(f"{row.file}:{row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}", err=True)
+    read = ", ".join(f"{count} {name}" for name, count in made.attrs["formats"].items())
+    click.echo(f"photos read by format: {read or 'none'}")
+    click.echo(f"{len(made)} faces of {made.attrs['photos']} photos as {to} in {out}")
+
+
+@main.command()
 @click.option("--recipe", type=click.Choice(["full"]), default="full", show_default=True, help="The model to train.")
 @click.option("--data", required=True, type=click.Path(exists=True, file_okay=False), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")

@@ -33,8 +33,9 @@ def convert(
 
     Photos are copied byte by byte to `into`/images/ with their subfolders; labels go to annotations/ (VOC),
     annotations/instances.json (COCO) or labels/ with data.yaml (YOLO); crops go to `into`/CLASS/. Photos that a label
-    says have no face go along, photos without a label do not. The table is of what was written, problems as in
-    `read_folder`. Raises ValueError where into holds anything, or lies inside folder: nothing is ever overwritten.
+    says have no face go along, photos without a label do not. What a person verified becomes his ("manual").
+    The table is of what was written (`.attrs`: "formats" that were read, number of "photos"), problems as in
+    `read_folder`. Raises ValueError where into holds anything or lies inside folder: nothing is ever overwritten.
     """
     folder, into = Path(folder), Path(into)
     if to not in FORMATS:
@@ -44,19 +45,24 @@ def convert(
         raise ValueError(f"into: {into} lies inside {folder} and would be read as labels of it; give another folder")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise ValueError(f"into: {into} holds something already, and nothing is overwritten; give a new folder")
-    faces, problems, empty = survey(folder, executor=executor, progress=progress)
-    if not len(faces) and not empty:
+    found = survey(folder, executor=executor, progress=progress)
+    faces, problems = found.faces, found.problems
+    if not len(faces) and not found.empty:
         why = f"; {problems['file'][0]}: {problems['reason'][0]}" if len(problems) else ""
         raise ValueError(f"{folder}: no VOC, YOLO or COCO labels and no class folders in it{why}")
+    faces["origin"] = faces["origin"].where(~faces["image"].isin(found.persons), "manual")
     if to == "crops":
         made, skipped = write_crops(into, faces, root=folder, executor=executor, progress=progress)
+        count = faces["image"].nunique() - len(skipped)
     else:
-        photos = list(dict.fromkeys([*faces["image"], *empty]))
+        photos = list(dict.fromkeys([*faces["image"], *found.empty]))
         copies = list(zip(photos, _targets(photos, folder, into / "images"), strict=True))
         done, skipped = batch.run(_copy, copies, progress=progress)
         made = table(faces[faces["image"].isin(dict(done))].assign(image=lambda t: t["image"].map(dict(done))))
-        _write(to, made, into, sizes={target: images.size(target) for _, target in done})
-    made.attrs["formats"] = faces.attrs["formats"]
+        seen = {target for photo, target in done if photo in found.persons}
+        _write(to, made, into, sizes={target: images.size(target) for _, target in done}, seen=seen)
+        count = len(done)
+    made.attrs.update(formats=faces.attrs["formats"], photos=count)
     extra = [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped]
     return made, _with(problems, extra)
 
@@ -84,7 +90,8 @@ def _copy(pair: tuple[str, Path]) -> tuple[str, str]:
     return photo, str(target)
 
 
-def _write(to: str, faces: "pd.DataFrame", into: Path, *, sizes: dict[str, tuple[int, int]]) -> None:
+def _write(to: str, faces: "pd.DataFrame", into: Path, *, sizes: dict[str, tuple[int, int]], seen: set[str]) -> None:
+    """Write the labels of photos of these sizes; a person looked at those in seen."""
     root = into / "images"
     if to == "coco":
         write_coco(into / "annotations" / "instances.json", faces, sizes=sizes, root=root)
@@ -93,7 +100,9 @@ def _write(to: str, faces: "pd.DataFrame", into: Path, *, sizes: dict[str, tuple
     for photo, size in sizes.items():
         rows = of.get(photo, faces.iloc[:0])
         if to == "voc":
-            write_voc(voc_path(photo, into / "annotations", root=root), rows, size=size, image=photo)
+            write_voc(
+                voc_path(photo, into / "annotations", root=root), rows, size=size, image=photo, verified=photo in seen
+            )
         else:
             write_yolo(voc_path(photo, into / "labels", root=root).with_suffix(".txt"), rows, size=size)
     if to == "yolo":

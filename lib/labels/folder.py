@@ -17,7 +17,7 @@ from .problems import FormatError, Said, listed, once, placed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_folder", "survey"]
+__all__ = ["Survey", "read_folder", "survey"]
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,18 @@ def read_folder(
     reason; the good boxes of a bad file are kept. Photos without any label are not in the table. clip=False leaves
     boxes as published that end past the edge of their photo or are there twice, as the scorer of record counts them.
     """
-    faces, problems, _ = survey(folder, clip=clip, executor=executor, progress=progress)
-    return faces, problems
+    found = survey(folder, clip=clip, executor=executor, progress=progress)
+    return found.faces, found.problems
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What `read_folder` reads; the photos whose label, without a fault, has no face; those that a person looked at."""
+
+    faces: "pd.DataFrame"
+    problems: "pd.DataFrame"
+    empty: list[str]
+    persons: set[str]
 
 
 def survey(
@@ -49,8 +59,8 @@ def survey(
     clip: bool = True,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
-) -> tuple["pd.DataFrame", "pd.DataFrame", list[str]]:
-    """What `read_folder` reads, and the photos of which a faultless label says that they show no face."""
+) -> Survey:
+    """Read a folder as `read_folder` does, and what its labels say beyond faces."""
     import pandas as pd
 
     folder = Path(folder)
@@ -77,7 +87,8 @@ def survey(
     table_of = pd.DataFrame(problems, columns=["file", "line", "reason"]).astype({"line": "int64"})
     empty = {found.photo for found in kept if found.photo and not found.rows and not found.problems}
     empty -= {row["image"] for row in rows}
-    return faces, table_of.sort_values(["file", "line"], kind="stable", ignore_index=True), sorted(empty)
+    table_of = table_of.sort_values(["file", "line"], kind="stable", ignore_index=True)
+    return Survey(faces, table_of, sorted(empty), {found.photo for found in kept if found.person})
 
 
 @dataclass(frozen=True)
@@ -95,12 +106,16 @@ class _Note:
 
 @dataclass(frozen=True)
 class _Found:
-    """The rows of one note with their photo ("" where there is none), and the rows of the table of problems."""
+    """The rows of one note with their photo ("" where there is none), and the rows of the table of problems.
+
+    person: somebody looked at the photo, or says that it has no face.
+    """
 
     note: _Note
     photo: str
     rows: list[dict[str, Any]]
     problems: list[dict[str, Any]]
+    person: bool = False
 
 
 def _notes(folder: Path, photos: Photos) -> tuple[list[_Note], list[dict[str, Any]]]:
@@ -132,7 +147,10 @@ class _Read:
             missing = (0, f"no such image: {said.filename or note.file.stem!r} is not in the folder")
             return _Found(note, "", [], listed(note.file, [*said.problems, missing]))
         rows, problems = self._rows(note, said, photo)
-        return _Found(note, str(photo), rows, listed(note.file, problems))
+        person = (
+            said.verified or not said.rows and said.origin != "auto" if isinstance(said, voc.Voc) else not said.rows
+        )
+        return _Found(note, str(photo), rows, listed(note.file, problems), person)
 
     def _rows(self, note: _Note, said: Said, photo: Path) -> tuple[list[dict[str, Any]], list[tuple[int | str, str]]]:
         try:

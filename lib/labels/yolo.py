@@ -179,7 +179,7 @@ def _row(words: list[str], names: Names) -> dict[str, Any]:
             shares.append(Decimal(word))
         except InvalidOperation:
             raise ValueError(f"not a number: {word!r}") from None
-        if not shares[-1].is_finite() or abs(shares[-1]) > 1_000_000:
+        if not shares[-1].is_finite() or shares[-1].adjusted() > 6:
             raise ValueError(f"not a finite number: {word!r}")
     box = shares[:4]
     if max(abs(v) for v in box) > 2:
@@ -189,7 +189,8 @@ def _row(words: list[str], names: Names) -> dict[str, Any]:
     number = _whole(words[0])
     label = known(words[0]) if number is None else names.of(number)
     row = {"label": label, "shares": box, "origin": "manual"}
-    return row if len(words) == 5 else row | {"score": float(shares[4]), "origin": "auto"}
+    scored = len(words) == 6 and 0 <= shares[4] <= 1  # else a track's number or the like
+    return row | {"score": float(shares[4]), "origin": "auto"} if scored else row
 
 
 def _whole(word: str) -> int | None:
