@@ -144,6 +144,7 @@ def test_a_mixed_folder_through_all_formats(tmp_path, steps):
         again, more = labels.read_folder(last)
         assert len(problems) == len(more) == 0, said(more)
         assert rows(again) == rows(first) and again.attrs["formats"] == {step: 6}
+    assert {p.parent.name for p in (tmp_path / "2" / "images").rglob("a*.*")} == {"images", "sub"}, "no images/images/"
     assert not any("bare" in p.name for p in last.rglob("*")), "nobody labelled it"
 
 
@@ -462,6 +463,26 @@ def test_what_a_person_said_stays_his(tmp_path):
     labels.convert(here, to="coco", into=tmp_path / "coco")
     table, _ = labels.read_folder(tmp_path / "coco")
     assert {Path(r.image).stem: r.origin for r in table.itertuples()} == {"a": "manual", "c": "auto"}
+
+
+def test_other_programs_read_the_same_boxes(tmp_path):
+    """supervision's readers, none of our code, find our boxes; a class that nobody has is not announced."""
+    import supervision as sv
+
+    rows = [face(1, 2, 30, 40), face(5.5, 6, 77.25, 80, label="mask_worn_incorrectly")]
+    labels.write_voc(tmp_path / "set/annotations/a.xml", labels.table(rows), size=(100, 80))
+    photo(tmp_path / "set/images/a.jpg")
+    for to in ("yolo", "coco"):
+        labels.convert(tmp_path / "set", to=to, into=tmp_path / to)
+    at = str(tmp_path / "yolo/images"), str(tmp_path / "yolo/labels"), str(tmp_path / "yolo/data.yaml")
+    first = sv.DetectionDataset.from_yolo(*at)
+    second = sv.DetectionDataset.from_coco(
+        str(tmp_path / "coco/images"), str(tmp_path / "coco/annotations/instances.json")
+    )
+    for dataset, slack in ((first, 1), (second, 0.01)):  # supervision rounds what it reads of YOLO
+        (found,) = dataset.annotations.values()
+        assert np.abs(found.xyxy - [[r[c] for c in BOX] for r in rows]).max() <= slack
+        assert dataset.classes == list(classes.NAMES) and found.class_id.tolist() == [0, 2]
 
 
 def test_a_photo_whose_label_is_no_use_is_not_called_empty(tmp_path):

@@ -213,7 +213,8 @@ def write_coco(
     twice = {e["file_name"] for e in entries}
     if len(twice) < len(entries):
         raise ValueError(f"faces: two photos have one name among {sorted(twice)[:3]} …; give root")
-    categories = [{"id": i, "name": n, "supercategory": "face"} for i, n in enumerate(_NAMES, 1)]
+    used = [n for n in _NAMES if n in classes.NAMES or n in {classes.canonical(label) for label in faces["label"]}]
+    categories = [{"id": i, "name": n, "supercategory": "face"} for i, n in enumerate(used, 1)]
     lists = {"images": entries, "annotations": marks, "categories": categories}
     return images.write(path, "{\n" + ",\n".join(_lines(name, rows) for name, rows in lists.items()) + "\n}\n")
 

@@ -5,13 +5,14 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import batch, files, images
+from .. import batch, classes, files, images
 from .coco import write_coco
 from .columns import table
 from .crops import free, write_crops
 from .folder import survey
+from .photos import PHOTO_FOLDERS
 from .voc import voc_path, write_voc
-from .yolo import write_names, write_yolo
+from .yolo import NAMES, write_names, write_yolo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,8 @@ def _targets(photos: list[str], folder: Path, into: Path) -> list[Path]:
     taken: dict[Path, set[str]] = {}
     found = []
     for photo in map(Path, photos):
-        home = into / photo.relative_to(folder).parent
+        below = (part for part in photo.relative_to(folder).parent.parts if part not in PHOTO_FOLDERS)
+        home = into.joinpath(*below)
         found.append(home / (free(photo.stem, taken.setdefault(home, set())) + photo.suffix))
     return found
 
@@ -106,4 +108,4 @@ def _write(to: str, faces: "pd.DataFrame", into: Path, *, sizes: dict[str, tuple
         else:
             write_yolo(voc_path(photo, into / "labels", root=root).with_suffix(".txt"), rows, size=size)
     if to == "yolo":
-        write_names(into)
+        write_names(into, names=[n for n in NAMES if n in classes.NAMES or n in set(faces["label"])])
