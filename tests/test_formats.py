@@ -398,6 +398,18 @@ def test_xml_that_attacks_is_listed_and_the_rest_read(tmp_path, attack):
     assert "entities" in problems["reason"][0]
 
 
+def test_folders_named_like_files_and_links_to_nowhere_end_no_run(tmp_path):
+    photo(tmp_path / "a.jpg"), images.write(tmp_path / "a.txt", shares(0, 1, 2, 3, 4))
+    images.write(tmp_path / "classes.txt", NAMES)
+    for name in ("x.txt", "x.json", "data.yaml", "y.names"):
+        (tmp_path / name).mkdir()
+    for name in ("l.txt", "l.json"):
+        (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    table, problems = labels.read_folder(tmp_path)
+    assert boxes(table) == [[1, 2, 3, 4]]
+    assert said(problems) == ["l.json:0: No such file or directory", "l.txt:0: No such file or directory"]
+
+
 # ── which label counts ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

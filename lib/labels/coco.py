@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import classes, images
 from .columns import EXTRAS, NUMBERS, SAID, table
 from .photos import PHOTO_FOLDERS
-from .problems import FormatError, Said, inside, known, located, number, numbers, placed
+from .problems import FormatError, Said, inside, known, located, number, numbers, placed, unread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +28,12 @@ def notes(folder: Path) -> tuple[list[tuple[Path, Said]], list[dict[str, Any]]]:
     found: list[tuple[Path, Said]] = []
     problems: list[dict[str, Any]] = []
     for path in sorted(folder.rglob("*.json")):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts) or not _looks_like(path):
+        if path.is_dir() or any(part.startswith(".") for part in path.relative_to(folder).parts):
             continue
         try:
-            said, general = parse(path)
-        except FormatError as trouble:
-            problems.append({"file": str(path), "line": trouble.line, "reason": trouble.reason})
+            said, general = parse(path) if _looks_like(path) else ([], [])
+        except (FormatError, OSError) as trouble:
+            problems.append(unread(path, trouble))
             continue
         found += [(path, one) for one in said]
         problems += [{"file": str(path), "line": 0, "reason": reason} for reason in general]

@@ -41,11 +41,7 @@ def convert(
     folder, into = Path(folder), Path(into)
     if to not in FORMATS:
         raise ValueError(f"to: must be one of {', '.join(FORMATS)}, got {to!r}")
-    files.spare(into, folder)
-    if into.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"into: {into} lies inside {folder} and would be read as labels of it; give another folder")
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise ValueError(f"into: {into} holds something already, and nothing is overwritten; give a new folder")
+    _check_vacant(into, folder)
     found = survey(folder, executor=executor, progress=progress)
     faces, problems = found.faces, found.problems
     if not len(faces) and not found.empty:
@@ -66,6 +62,14 @@ def convert(
     made.attrs.update(formats=faces.attrs["formats"], photos=count)
     extra = [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped]
     return made, _with(problems, extra)
+
+
+def _check_vacant(into: Path, folder: Path) -> None:
+    files.spare(into, folder)
+    if into.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"into: {into} lies inside {folder} and would be read as labels of it; give another folder")
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise ValueError(f"into: {into} holds something already, and nothing is overwritten; give a new folder")
 
 
 def _with(problems: "pd.DataFrame", extra: list[dict[str, Any]]) -> "pd.DataFrame":

@@ -19,6 +19,7 @@ __all__ = [
     "numbers",
     "once",
     "placed",
+    "unread",
 ]
 
 Place = int | str  # a line from 1 (0 is the whole file), or words such as "annotation 17"
@@ -75,6 +76,13 @@ def located(place: Place, reason: str) -> tuple[int, str]:
 def listed(file: object, troubles: Iterable[Trouble]) -> list[dict[str, Any]]:
     """Rows of the table of problems: file, line, reason."""
     return [dict(zip(("file", "line", "reason"), (str(file), *located(*t)), strict=True)) for t in troubles]
+
+
+def unread(path: object, trouble: "FormatError | OSError") -> dict[str, Any]:
+    """The row of the table of problems of a file that cannot be read as a whole."""
+    if isinstance(trouble, FormatError):
+        return {"file": str(trouble.path), "line": trouble.line, "reason": trouble.reason}
+    return {"file": str(path), "line": 0, "reason": trouble.strerror or str(trouble)}
 
 
 def known(name: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import classes, files, images
 from .columns import table
 from .photos import PHOTO_FOLDERS, Photos, checked_size, near
-from .problems import FormatError, Said, inside, known, located, numbers, placed
+from .problems import FormatError, Said, inside, known, located, numbers, placed, unread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,21 +118,24 @@ def notes(folder: Path, photos: Photos) -> tuple[list[tuple[Path, Names]], list[
     """
     found: list[tuple[Path, Names]] = []
     nameless: dict[Path, int] = {}
-    wrong: dict[Path, dict[str, Any]] = {}
+    wrong: dict[str, dict[str, Any]] = {}
     cache: dict[Path, Names | None] = {}
     for path in sorted(folder.rglob("*.txt")):
         parts = path.relative_to(folder).parts
-        if any(part.startswith(".") for part in parts) or path.stem.lower().split(".")[0] in _BESIDE:
+        if any(part.startswith(".") for part in parts) or path.is_dir() or path.stem.lower().split(".")[0] in _BESIDE:
             continue
-        numeric = _numeric(path)
-        if not numeric and "labels" not in parts[:-1] and path.stem not in photos.by_stem:
-            continue
-        if path.parent not in cache:
-            cache[path.parent] = None
-            try:
+        try:
+            numeric = _numeric(path)
+            if not numeric and "labels" not in parts[:-1] and path.stem not in photos.by_stem:
+                continue
+            if path.parent not in cache:
+                cache[path.parent] = None
                 cache[path.parent] = next((n for f in _above(path, folder) if (n := names_in(f))), None)
-            except FormatError as trouble:
-                wrong[Path(trouble.path)] = {"file": str(trouble.path), "line": trouble.line, "reason": trouble.reason}  # type: ignore[arg-type]
+        except (FormatError, OSError) as trouble:
+            row = unread(path, trouble)
+            wrong[row["file"]] = row
+            if isinstance(trouble, OSError):
+                continue
         names = cache[path.parent]
         if names is not None:
             found.append((path, names))
