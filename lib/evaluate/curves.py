@@ -75,8 +75,8 @@ def precisions(
     sets = [ranked(truth, answers, name, min_side=min_side) for name in classes.NAMES]
     photos = int(max((s.photos for s in sets), default=0))
     orders = [np.argsort(-s.scores, kind="stable") for s in sets]
-    drawn = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / photos), resamples) if photos else []
-    weights = np.concatenate([np.ones((1, photos), int), np.array(drawn, int).reshape(-1, photos)])
+    drawn = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / max(photos, 1)), size=resamples)
+    weights = np.concatenate([np.ones((1, photos), int), drawn])
     values = np.array([[_weighted(s, o, w) for s, o in zip(sets, orders, strict=True)] for w in weights], float)
     report: dict[str, Any] = {"ap50": {}, "ap50_95": {}}
     for c, name in enumerate(classes.NAMES):

@@ -1,6 +1,7 @@
 """What a face looks like to a measuring eye: size, darkness, blur, pose and skin tone; the slices of a report."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -11,7 +12,7 @@ from .. import boxes, landmarks
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["HOW", "bands", "tone", "traits"]
+__all__ = ["HOW", "SIDES", "band", "bands", "tone", "traits"]
 
 SIDES = (0, 10, 20, 32, 64, 128, np.inf)  # pixels, ends of the bands of size
 SIZE, ENOUGH = 96, 0.25  # pixels a face is measured at; share of the patches that must look like skin
@@ -59,7 +60,7 @@ def _one(rgb: np.ndarray, box: np.ndarray, points: np.ndarray) -> dict[str, floa
 
 
 def tone(face: np.ndarray) -> float:
-    """Individual typology angle in degrees of a face's box, rgb (h, w, 3): high is light, below 10 dark; NaN if unclear.
+    """Individual typology angle in degrees of a face's box, rgb (h, w, 3): light is high, dark below 10, else NaN.
 
     `HOW` says how it is measured, and what it cannot tell.
     """
@@ -87,34 +88,32 @@ def bands(faces: "pd.DataFrame") -> dict[str, Any]:
     Sources count where there is more than one; pose where it was looked for on any face.
     """
     result = {
-        "face size, px": _band(
-            faces["side"],
-            SIDES,
-            [f"{a:g}–{b:g}".replace("–inf", " and more") for a, b in zip(SIDES[:-1], SIDES[1:], strict=True)],
-        ),
-        "light": _band(faces["darkness"], (0, 70, 110, np.inf), ["dark", "dim", "bright"]),
+        "face size, px": band(faces["side"], SIDES),
+        "light": band(faces["darkness"], (0, 70, 110, np.inf), ["dark", "dim", "bright"]),
         "sharpness": _thirds(faces["sharpness"]),
-        "skin tone, ITA": _band(
+        "skin tone, ITA": band(
             faces["tone"], (-np.inf, 10, 28, 41, np.inf), ["dark < 10°", "tan 10–28°", "middle 28–41°", "light > 41°"]
         ),
         "made": faces["origin"].eq("artificial").map({True: "artificial", False: "real"}),
     }
     if faces["turn"].notna().any():
-        result["pose"] = _band(faces["turn"], (0, 0.3, 0.6, 1.01), ["frontal", "half turned", "far turned"])
+        result["pose"] = band(faces["turn"], (0, 0.3, 0.6, 1.01), ["frontal", "half turned", "far turned"])
     if faces["source"].nunique() > 1:
         result["source"] = faces["source"]
     return result
 
 
-def _band(values: "pd.Series", ends: tuple[float, ...], names: list[str]) -> "pd.Series":
+def band(values: "pd.Series", ends: Sequence[float], names: Sequence[str] | None = None) -> "pd.Series":
+    """The band of each value, lower end included, as ordered categories; "not told" for NaN. names: "20–32" if None."""
     import pandas as pd
 
-    cut = pd.cut(values, list(ends), right=False, labels=names)
+    names = names or [f"{low:g}–{high:g}".replace("–inf", " and more") for low, high in pairwise(ends)]
+    cut = pd.Series(pd.cut(values, list(ends), right=False, labels=list(names)))
     return cut.cat.add_categories(TOLD).fillna(TOLD)
 
 
 def _thirds(values: "pd.Series") -> "pd.Series":
     """Thirds by rank, so that equal values cannot empty one."""
-    return _band(
+    return band(
         values.rank(pct=True, method="first"), (0, 1 / 3, 2 / 3, 1.01), ["blurred third", "middle", "sharp third"]
     )
