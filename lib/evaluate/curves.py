@@ -9,7 +9,6 @@ import numpy as np
 from .. import classes
 from .detection import Answers, ranked
 from .intervals import bootstrap
-from .measures import mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +74,8 @@ def precisions(
     sets = [ranked(truth, answers, name, min_side=min_side) for name in classes.NAMES]
     photos = int(max((s.photos for s in sets), default=0))
     orders = [np.argsort(-s.scores, kind="stable") for s in sets]
-    drawn = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / max(photos, 1)), size=resamples)
+    shares = np.full(max(photos, 1), 1 / max(photos, 1))
+    drawn = np.random.default_rng(seed).multinomial(photos, shares, size=resamples)[:, :photos]
     weights = np.concatenate([np.ones((1, photos), int), drawn])
     values = np.array([[_weighted(s, o, w) for s, o in zip(sets, orders, strict=True)] for w in weights], float)
     report: dict[str, Any] = {"ap50": {}, "ap50_95": {}}
@@ -83,7 +83,6 @@ def precisions(
         report["ap50"][name], report["ap50_95"][name] = _with_ends(values[:, c])
     for key, columns in (("with_without", values[:, :2]), ("three_classes", values)):
         report[f"map50_{key}"], report[f"map50_{key}_95"] = _with_ends(columns.mean(1))
-        report[f"map50_{key}"] = mean(list(report["ap50"].values())[: columns.shape[1]])
     return report
 
 

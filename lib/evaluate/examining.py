@@ -11,7 +11,7 @@ from .. import assets, classes, detect, faces
 from .answers import THRESHOLD, answers_on_boxes
 from .curves import curves, precisions
 from .detection import pair, score, three
-from .intervals import bootstrap
+from .intervals import bootstrap, share
 from .kinds import false_masks, marked
 from .looking import Progress, Seen, labelled, look
 from .measures import MISSED, ece, reliability, slices
@@ -151,6 +151,8 @@ def _by_size(seen: Seen, limit: float) -> "pd.DataFrame":
             return float((found * weights).sum() / weights.sum()) if weights.sum() else None
 
         low, high = bootstrap(recall, part["image"].tolist()) or (None, None)
+        if low == high:  # all found, or one photo: nothing to draw from
+            low, high = share(int(found.sum()), len(found))[1:]
         rows.append((str(size), len(part), float(found.mean()), low, high))
     return pd.DataFrame(rows, columns=["side, px", "faces", "recall", "low", "high"])
 

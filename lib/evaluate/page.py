@@ -75,7 +75,10 @@ _CLASSES = (
     "Precision, recall and F1 by the three-class answer on the labelled boxes; AUC and AP by the class's probability "
     "there; AP50 of the whole detector, where the box must be right too."
 )
-_CURVES = "Each class against the two others, on the labelled boxes; in brackets 95 % intervals over photos."
+_CURVES = (
+    "Each class against the two others, on the labelled boxes; in brackets 95 % intervals over photos. "
+    "One without width means that no draw had an error, not that there is no doubt."
+)
 _MISSED = "The largest labelled faces that the face finder overlooked."
 _WORST = "{} of {} faces are wrong on their labelled boxes; those with the least probability of the truth come first."
 

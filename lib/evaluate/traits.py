@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["HOW", "SIDES", "band", "bands", "tone", "traits"]
 
 SIDES = (0, 10, 20, 32, 64, 128, np.inf)  # pixels, ends of the bands of size
+SMALLEST = 20  # pixels; on smaller faces no landmark is believed
 SIZE, ENOUGH = 96, 0.25  # pixels a face is measured at; share of the patches that must look like skin
 # Forehead and upper cheeks as shares of a face's box (x1, y1, x2, y2): above nearly every mask's edge.
 PATCHES = ((0.30, 0.14, 0.70, 0.30), (0.14, 0.44, 0.32, 0.56), (0.68, 0.44, 0.86, 0.56))
@@ -40,7 +41,9 @@ def traits(
     `landmarks.finder` gives it.
     """
     xyxy = np.asarray(xyxy, float).reshape(-1, 4)
-    points = locate(rgb, xyxy) if locate is not None and len(xyxy) else np.full((len(xyxy), 68, 2), np.nan)
+    points, large = np.full((len(xyxy), 68, 2), np.nan), (xyxy[:, 2:] - xyxy[:, :2]).min(1, initial=np.inf) >= SMALLEST
+    if locate is not None and large.any():
+        points[large] = locate(rgb, xyxy[large])
     return [_one(rgb, box, face) for box, face in zip(xyxy, points, strict=True)]
 
 
@@ -114,6 +117,5 @@ def band(values: "pd.Series", ends: Sequence[float], names: Sequence[str] | None
 
 def _thirds(values: "pd.Series") -> "pd.Series":
     """Thirds by rank, so that equal values cannot empty one."""
-    return band(
-        values.rank(pct=True, method="first"), (0, 1 / 3, 2 / 3, 1.01), ["blurred third", "middle", "sharp third"]
-    )
+    place = (values.rank(method="first") - 0.5) / max(values.notna().sum(), 1)
+    return band(place, (0, 1 / 3, 2 / 3, 1.01), ["blurred third", "middle", "sharp third"])
