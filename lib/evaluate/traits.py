@@ -16,19 +16,21 @@ __all__ = ["HOW", "SIDES", "band", "bands", "tone", "traits"]
 
 SIDES = (0, 10, 20, 32, 64, 128, np.inf)  # pixels, ends of the bands of size
 SMALLEST = 20  # pixels; on smaller faces no landmark is believed
-SIZE, ENOUGH = 96, 0.25  # pixels a face is measured at; share of the patches that must look like skin
-# Forehead and upper cheeks as shares of a face's box (x1, y1, x2, y2): above nearly every mask's edge.
-PATCHES = ((0.30, 0.14, 0.70, 0.30), (0.14, 0.44, 0.32, 0.56), (0.68, 0.44, 0.86, 0.56))
+SIZE, ENOUGH = 96, 0.25  # pixels a face is measured at; share of the region that must look like skin
+# Brow and upper cheeks as shares of a face's box (x1, y1, x2, y2): above the edge of nearly every mask.
+REGION = (0.18, 0.0, 0.82, 0.38)
+YELLOW = 5.0  # b of skin in neutral light is some 8 to 25; below this the light is blue, and the angle means nothing
 TOLD = "not told"
 
 HOW = (
-    "Darkness: median grey of the face's box, 0–255 (dark below 70, dim below 110). Blur: variance of the Laplacian of "
-    "the face at 96 pixels, in thirds of this set; small faces count as blurred. Pose: how far the nose lies from the "
-    "middle of the cheeks by dlib's 68 points (some 0.3 is 18°), which settle on few masked or small faces. Skin tone: "
-    "individual typology angle, arctan((L − 50) / b) in degrees (Chardon 1991), from the medians of forehead and upper "
-    "cheeks in CIE Lab, of pixels within Cr 133–173 and Cb 77–127; bands after Del Bino (2013). It measures the "
-    "picture, not the person: light, white balance, make-up and hair move it by more than a band, the range of skin "
-    "colours leaves out very dark and tinted faces ('not told'), and it says nothing of anybody's origin."
+    "Darkness: median grey of the face's box, 0–255 (dark below 70, dim below 110). Blur: variance of the Laplacian "
+    "of the face at 96 pixels, in thirds of this set; small faces count as blurred. Pose: how far the nose lies from "
+    "the middle of the cheeks by dlib's 68 points (some 0.3 is 18°), which settle on few masked or small faces. Skin "
+    "tone: individual typology angle, arctan((L − 50) / b) in degrees (Chardon 1991), of brow and upper cheeks (the "
+    "upper 38 % of the box, 64 % wide) in CIE Lab: medians of the lighter half, without glare, of the pixels within "
+    "Cr 133–173 and Cb 77–127, which leaves out eyes, brows and hair; bands after Del Bino (2013). It measures the "
+    "picture, not the person: light, white balance and a mask that reaches up to the eyes move it by more than a "
+    "band; very dark, blue or tinted faces are 'not told'; and it says nothing of anybody's origin."
 )
 
 
@@ -68,21 +70,18 @@ def tone(face: np.ndarray) -> float:
     `HOW` says how it is measured, and what it cannot tell.
     """
     h, w = face.shape[:2]
-    spots = [
-        face[
-            round(y1 * h) : max(round(y2 * h), round(y1 * h) + 1), round(x1 * w) : max(round(x2 * w), round(x1 * w) + 1)
-        ]
-        for x1, y1, x2, y2 in PATCHES
-    ]
-    pixels = np.concatenate([spot.reshape(-1, 3) for spot in spots])[None]
+    x1, y1, x2, y2 = (round(end * side) for end, side in zip(REGION, (w, h, w, h), strict=True))
+    pixels = face[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1)].reshape(1, -1, 3)
     if not pixels.size:
         return float("nan")
     _, cr, cb = np.moveaxis(cv2.cvtColor(pixels, cv2.COLOR_RGB2YCrCb)[0].astype(int), -1, 0)
     skin = (cr >= 133) & (cr <= 173) & (cb >= 77) & (cb <= 127)
     if skin.mean() < ENOUGH:
         return float("nan")
-    light, _, yellow = np.median(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0][skin], axis=0)
-    return float(np.degrees(np.arctan2(light - 50, max(float(yellow), 1e-6))))
+    light, _, yellow = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0][skin].T
+    bare = (light >= np.percentile(light, 50)) & (light <= np.percentile(light, 95))
+    lightness, warmth = float(np.median(light[bare])), float(np.median(yellow[bare]))
+    return float(np.degrees(np.arctan2(lightness - 50, warmth))) if warmth >= YELLOW else float("nan")
 
 
 def bands(faces: "pd.DataFrame") -> dict[str, Any]:
