@@ -216,7 +216,7 @@ def _limits(options: dict[str, Any]) -> Any:
 @click.option("--copies", is_flag=True, help="Near-copies that were found go too.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @click.option("--undo", is_flag=True, help="Let WHAT be crawled again; what was deleted stays deleted.")
-@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--yes", is_flag=True, help="Do not ask first; needed where nobody can be asked.")
 def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: bool, undo: bool, yes: bool) -> None:
     """Take an image out for good: the file, its copies, labels, crops, pages that may show it, and its rows.
 
@@ -235,14 +235,16 @@ def forget(what: str | None, works: tuple[Path, ...], copies: bool, dry_run: boo
         )
     spaces = [Workspace(path) for path in found]
     if undo:
-        count = sum(room.readmit(what or "", work=work) for work in spaces)
+        if not what:
+            raise ValueError("forget: --undo needs the full hash, the address or the file that may come in again")
+        count = sum(room.readmit(what, work=work) for work in spaces)
         if not count:
-            raise ValueError(f"forget: {what or 'nothing'} is not on the list; give a full hash or address")
+            raise ValueError(f"forget: {what} is not on the list; give a full hash, an address or a file")
         click.echo(f"{count} hashes and addresses taken off the list: a crawl may bring them in again")
         return
     left = 0 if dry_run else sum(room.resume(work) for work in spaces)
     if what:
-        left += _forget(what, spaces, copies=copies, dry_run=dry_run, yes=yes or not sys.stdin.isatty())
+        left += _forget(what, spaces, copies=copies, dry_run=dry_run, yes=yes)
     if left:
         raise OSError(f"{left} not finished: some files would not go; mend that and run forget once more")
 
@@ -261,9 +263,14 @@ def _forget(what: str, spaces: list[Any], *, copies: bool, dry_run: bool, yes: b
     if dry_run:
         click.echo(f"{gone} files would be deleted; nothing was touched")
         return 0
-    if not yes and gone:
+    if gone and not yes and not sys.stdin.isatty():
+        raise ValueError("forget: nobody is here to be asked; look at the list and say --yes")
+    if gone and not yes:
         click.confirm(f"delete {gone} files for good?", abort=True)
     tables = [room.carry_out(wish) for wish in plans]
+    if not any(wish.rows for wish in plans):
+        click.echo("nothing of that name is here; it is remembered all the same, so that no crawl brings it in")
+        return 0
     done = sum(int(table["done"][table["fate"].eq(room.GONE)].sum()) for table in tables)
     click.echo(f"{done} files deleted; what they were called is remembered, so that no crawl brings them back")
     return sum(bool((~table["done"] & table["fate"].ne(room.LEFT)).any()) for table in tables)
@@ -272,9 +279,12 @@ def _forget(what: str, spaces: list[Any], *, copies: bool, dry_run: bool, yes: b
 @main.command()
 @click.argument("photos", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Where the copies go.")
-@click.option("--margin", default=0.25, show_default=True, help="Widen each box by this share on every side.")
-@click.option("--min-score", default=0.3, show_default=True, help="Lower hides more, and more that is no face.")
-def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
+@click.option("--margin", type=click.FloatRange(0), default=0.25, show_default=True,
+              help="Widen each box by this share on every side.")  # fmt: skip
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+              help="Lower hides more, and more that is no face.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace copies of an earlier run (never a photo).")
+def blur(photos: Path, out: Path, margin: float, min_score: float, force: bool) -> None:
     """Copy PHOTOS (a folder or one photo) with all faces pixelated and no EXIF, place or date in them.
 
     A face finder overlooks faces. Photos in which it found none are listed, and their copies lie apart, in
@@ -291,13 +301,16 @@ def blur(photos: Path, out: Path, margin: float, min_score: float) -> None:
         found = [p for p in found if not p.resolve().is_relative_to(out.resolve())]
     if not found:
         raise ValueError(f"{photos}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
+    files.spare(out / "copies.csv", force=force)
     finders = [faces.finder(min_score=min_score, max_side=side) for side in room.SIDES]
     table, skipped = room.copies(
         found, into=out, root=photos if photos.is_dir() else None, find=room.thorough(finders), margin=margin,
-        progress=tqdm if sys.stderr.isatty() else None,
+        force=force, progress=tqdm if sys.stderr.isatty() else None,
     )  # fmt: skip
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
+    if table.empty:
+        raise ValueError(f"{photos}: no photo could be read")
     files.write(out / "copies.csv", table.to_csv(index=False))
     none = table[table["faces"].eq(0)]
     for photo in none["photo"]:

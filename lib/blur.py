@@ -61,6 +61,7 @@ def copies(
     find: Callable[[np.ndarray], np.ndarray],
     root: str | Path | None = None,
     margin: float = 0.25,
+    force: bool = False,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> tuple["pd.DataFrame", list[dict[str, Any]]]:
@@ -68,18 +69,20 @@ def copies(
 
     find: rgb → boxes (n, 4), as `thorough` makes it. Copies hold pixels alone, upright: no EXIF, place, date, camera,
     thumbnail or comment; of an animation the first frame. They lie below `into` as the photos do below root; those in
-    which no face was found below into/no-face-found, for a person to look at. The photos stay as they are. Raises
-    ValueError where a copy would overwrite a photo.
+    which no face was found below into/no-face-found, for a person to look at. The photos stay as they are. force:
+    what lies where copies go, such as those of an earlier run, is replaced, or taken away where the other place is now
+    right. Raises ValueError where a copy would overwrite a photo or, without force, anything.
     """
+    if margin < 0:
+        raise ValueError(f"margin: must be at least 0, got {margin}")
     into, paths = Path(into), [Path(p) for p in photos]
-    names = [p.resolve().relative_to(Path(root).resolve()) if root is not None else Path(p.name) for p in paths]
-    jobs = [_Job(path, into, target) for path, target in zip(paths, _targets(names), strict=True)]
+    targets = _targets([_below(p, root) for p in paths])
+    jobs = [_Job(path, into, target) for path, target in zip(paths, targets, strict=True)]
     taken = {p.resolve() for p in paths}
-    for job in jobs:
-        if {target.resolve() for target in job.targets} & taken:
-            raise ValueError(
-                f"into: a copy would overwrite {job.photo}; a photo is never overwritten, name another folder"
-            )
+    for target, photo in ((target, job.photo) for job in jobs for target in job.targets):
+        if target.resolve() in taken:
+            raise ValueError(f"into: a copy would overwrite {photo}; a photo is never overwritten, name another folder")
+        files.spare(target, force=force)
     rows, skipped = batch.run(_Copy(find, margin), jobs, executor=executor, progress=progress)
     import pandas as pd
 
@@ -119,6 +122,13 @@ class _Copy:
 def _count(xyxy: np.ndarray) -> int:
     """How many different faces the boxes mean: one that was found at two sizes counts once."""
     return len(boxes.nms(xyxy, boxes.area(xyxy), iou_threshold=0.3))
+
+
+def _below(photo: Path, root: str | Path | None) -> Path:
+    """Where a photo lies below root, by its own name where it is a link; its name alone where it does not."""
+    place = photo.parent.resolve() / photo.name
+    home = place.parent if root is None else Path(root).resolve()
+    return place.relative_to(home) if place.is_relative_to(home) else Path(photo.name)
 
 
 def _targets(names: list[Path]) -> list[Path]:

@@ -77,7 +77,10 @@ def test_photos_without_a_face_lie_apart_and_a_second_run_moves_them(tmp_path: P
     found = {"find": fixed(), "into": tmp_path / "out", "root": tmp_path / "mine"}
     table, _ = blur.copies([tmp_path / "mine/a.png"], **found)
     assert table["faces"].tolist() == [0] and (tmp_path / "out" / blur.LOOK_AT / "a.png").is_file()
-    table, _ = blur.copies([tmp_path / "mine/a.png"], **(found | {"find": fixed((1, 1, 20, 20))}))
+    with pytest.raises(ValueError, match="no-face-found/a.png is there already"):
+        blur.copies([tmp_path / "mine/a.png"], **found)
+    found = found | {"find": fixed((1, 1, 20, 20)), "force": True}
+    table, _ = blur.copies([tmp_path / "mine/a.png"], **found)
     assert [p.name for p in (tmp_path / "out").rglob("*.png")] == ["a.png"] and (tmp_path / "out/a.png").is_file()
 
 
@@ -88,6 +91,30 @@ def test_a_photo_is_never_overwritten_nor_a_copy_by_another(tmp_path: Path) -> N
     other = images.write(tmp_path / "b" / "A.png", noise(seed=1))
     table, _ = blur.copies([photo, other], into=tmp_path / "out", find=fixed((0, 0, 9, 9)))
     assert [Path(c).name for c in table["copy"]] == ["a.png", "A-2.png"]
+
+
+def test_what_lies_where_a_copy_goes_stays_unless_told(tmp_path: Path) -> None:
+    photo, (mine, apart) = images.write(tmp_path / "a.png", noise()), (Path("a.png"), Path(blur.LOOK_AT) / "a.png")
+    for name in (mine, apart):
+        images.write(tmp_path / "out" / name, noise(seed=2))
+        before = (tmp_path / "out" / name).read_bytes()
+        with pytest.raises(ValueError, match="is there already"):
+            blur.copies([photo], into=tmp_path / "out", find=fixed((0, 0, 9, 9)))
+        assert (tmp_path / "out" / name).read_bytes() == before
+        (tmp_path / "out" / name).unlink()
+
+
+def test_a_link_to_a_photo_elsewhere_gets_its_copy_too(tmp_path: Path) -> None:
+    far = images.write(tmp_path / "far" / "b.png", noise())
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.png").symlink_to(far)
+    table, _ = blur.copies([tmp_path / "mine/a.png"], into=tmp_path / "out", root=tmp_path / "mine", find=fixed())
+    assert table["copy"].tolist() == [str(tmp_path / "out" / blur.LOOK_AT / "a.png")]
+
+
+def test_a_box_is_never_made_smaller(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="margin: must be at least 0, got -1"):
+        blur.copies([images.write(tmp_path / "a.png", noise())], into=tmp_path / "out", find=fixed(), margin=-1)
 
 
 def test_all_that_any_size_shows_is_hidden_and_counts_once() -> None:
@@ -125,6 +152,15 @@ def test_the_command_says_what_it_cannot_use(tmp_path: Path, weights: Path, caps
     photo = images.write(tmp_path / "a.png", noise())
     assert main.start(["blur", str(photo), "--out", str(tmp_path)]) == 2
     assert "never overwritten" in capsys.readouterr().err
+    for wrong in (("--margin", "-1"), ("--min-score", "7")):
+        assert main.start(["blur", str(photo), "--out", str(tmp_path / "out"), *wrong]) == 2
+        assert "is not in the range" in capsys.readouterr().err
+    text = images.write(tmp_path / "text.jpg", b"hello")
+    assert main.start(["blur", str(text), "--out", str(tmp_path / "out")]) == 2
+    assert "no photo could be read" in capsys.readouterr().err and not (tmp_path / "out" / "copies.csv").exists()
+    images.write(tmp_path / "kept" / "copies.csv", "mine")
+    assert main.start(["blur", str(photo), "--out", str(tmp_path / "kept")]) == 2
+    assert "--force" in capsys.readouterr().err and (tmp_path / "kept" / "copies.csv").read_text() == "mine"
     (tmp_path / "empty").mkdir()
     assert main.start(["blur", str(tmp_path / "empty"), "--out", str(tmp_path / "out")]) == 2
     assert "holds no images" in capsys.readouterr().err

@@ -516,6 +516,21 @@ def test_a_list_of_addresses_from_a_file(host, work, tmp_path):
     (tmp_path / "list.txt").write_text("# mine\n" + "\n".join(lines) + "\n")
     row = take(host, work, query=tmp_path / "list.txt", engine="urls", address=None, allow_private=True)
     assert (row.parsed, row.downloaded, row.known) == (3, 3, 0)
+    assert take(host, work, query=lines[0], engine="urls", address=None, allow_private=True).known == 1, "one address"
+
+
+def test_a_list_may_begin_with_a_mark_of_windows_and_one_of_no_use_is_named(host, work, tmp_path):
+    host.answers["/0.jpg"] = picture(0)
+    marked, wide, empty = (tmp_path / name for name in ("marked.txt", "wide.txt", "empty.txt"))
+    marked.write_bytes(f"\ufeff{host.url}/0.jpg\r\n  # mine\r\n".encode())
+    wide.write_bytes(f"{host.url}/0.jpg".encode("utf-16"))
+    empty.write_text("# none yet\n")
+    how = {"engine": "urls", "address": None, "allow_private": True}
+    row = take(host, work, query=marked, **how)
+    assert (row.parsed, row.downloaded) == (1, 1)
+    for query, said in ((wide, "wide.txt is not UTF-8"), (empty, "empty.txt holds no address"), ([], "no address")):
+        with pytest.raises(ValueError, match=said):
+            take(host, work, query=query, **how)
 
 
 def test_several_queries_and_engines_give_a_row_each(host, work):
@@ -525,6 +540,8 @@ def test_several_queries_and_engines_give_a_row_each(host, work):
     report = crawl.crawl_all(asked, engines=("gallery", "bing"), into=work, address=host.url, limits=FAST)
     assert list(report.engine) == ["gallery", "bing"] * 3 and list(report.parsed) == [1, 0] * 3
     assert "HTTP 404" in report.why[1]
+    torn = "1 × promised to another class as well, so it counts for none"
+    assert report.why[0] == report.why[2] == "" and report.why[4] == torn
     with work.manifest() as manifest:
         assert manifest.kept().label.tolist() == [""], "two classes promise the same image"
 
@@ -534,6 +551,7 @@ def test_several_queries_and_engines_give_a_row_each(host, work):
     [
         {"engine": "yahoo"},
         {"limit": 0},
+        {"query": " "},
         {"licence": "mine", "engine": "bing"},
         {"language": "de", "engine": "baidu"},
         {"licence": "commercial", "engine": "baidu"},
@@ -541,7 +559,7 @@ def test_several_queries_and_engines_give_a_row_each(host, work):
     ],
 )
 def test_options_that_cannot_be_are_named(options, host, work):
-    with pytest.raises(ValueError, match=r"^(engine|limit|licence|language|gallery): "):
+    with pytest.raises(ValueError, match=r"^(engine|query|limit|licence|language|gallery): "):
         take(host, work, **options)
 
 
@@ -877,6 +895,14 @@ def test_kinds_of_photos_that_are_not_read_are_named_with_what_to_do(tmp_path, w
     assert len(rows) == 1 and set(why) == {"b.HEIC", "c.dng", "d.jpg"}
     assert all("HEIC" in why[n] and "save it as JPEG" in why[n] for n in ("b.HEIC", "d.jpg")) and "raw" in why["c.dng"]
     assert crawl.report(work).unreadable.tolist() == [3]
+
+
+def test_a_name_that_is_not_utf_8_is_named_and_the_rest_is_taken(tmp_path, work):
+    mine = tmp_path / "mine"
+    images.write(mine / "ä 日本.jpg", picture(1))
+    (mine / os.fsdecode(b"f\xfcr.jpg")).write_bytes(picture(2))
+    table, (bad,) = crawl.take_in(mine, into=work)
+    assert len(table) == 1 and bad["item"].endswith("f\ufffdr.jpg") and "not written in UTF-8" in bad["reason"]
 
 
 def test_a_folder_of_heic_alone_says_so(tmp_path, work):

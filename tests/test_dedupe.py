@@ -52,7 +52,7 @@ COPIES = {
     "brighter": (lambda p: (255 * (p / 255) ** 0.6).astype(np.uint8), "re-encoded"),
     "cropped": (lambda p: p[10:-4, 12:-12].copy(), "cropped"),
     "cropped and mirrored": (lambda p: p[6:-6, -12:12:-1].copy(), "mirrored and cropped"),
-    "framed": (lambda p: cv2.copyMakeBorder(p, 12, 12, 12, 12, cv2.BORDER_CONSTANT, value=(255, 255, 255)), ""),
+    "framed": (lambda p: cv2.copyMakeBorder(p, 12, 12, 12, 12, cv2.BORDER_CONSTANT, value=(255, 255, 255)), "framed"),
     "grey": (lambda p: np.repeat(cv2.cvtColor(p, cv2.COLOR_RGB2GRAY)[..., None], 3, 2), "re-encoded"),
 }
 
@@ -79,6 +79,16 @@ def test_the_best_copy_is_kept_by_resolution_then_sharpness(tmp_path):
     rows = found(tmp_path, a=small, b=soft, c=large)
     assert rows.name.tolist() == ["c", "b", "a"] and rows.kept.tolist() == [True, False, False]
     assert rows.reason[0].startswith("the best of 3: 640 × 480")
+
+
+def test_a_frame_does_not_make_a_copy_the_better_one(tmp_path):
+    large = scene(1, w=640, h=480)
+    small = cv2.resize(large, (320, 240), interpolation=cv2.INTER_AREA)
+    frame = {"borderType": cv2.BORDER_CONSTANT, "value": (255, 255, 255)}
+    rows = found(tmp_path, a=small, b=cv2.copyMakeBorder(small, 30, 30, 40, 40, **frame))
+    assert rows.name.tolist() == ["a", "b"] and rows.how[1] == "framed copy"
+    rows = found(tmp_path / "large", a=small, b=cv2.copyMakeBorder(large, 30, 30, 40, 40, **frame))
+    assert rows.name.tolist() == ["b", "a"], "less its frame it is still the larger"
 
 
 def test_a_chain_of_likenesses_does_not_join_strangers():

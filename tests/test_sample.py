@@ -288,6 +288,7 @@ def test_the_clip_and_its_truth_have_the_same_frames(tmp_path: Path) -> None:
 def test_the_painted_mask_is_a_style(tmp_path: Path) -> None:
     rgba = sample.mask_picture()
     path = images.write(tmp_path / "mine.png", rgba)
-    assert Image.open(path).mode == "RGBA" and np.array_equal(np.asarray(Image.open(path)), rgba)
+    with Image.open(path) as image:
+        assert image.mode == "RGBA" and np.array_equal(np.asarray(image), rgba)
     assert rgba[0, 0, 3] == 0 and rgba[90, 120, 3] == 255
     assert masks.template(path).name == "mine"

@@ -299,6 +299,31 @@ def test_an_annotated_copy_without_a_name_is_known_by_its_looks(tmp_path: Path) 
     ]
 
 
+def scenery() -> tuple[bytes, bytes]:
+    """Two shots of one scene, a moment apart: another photo each, and alike to 0.99."""
+    rgb = plan(1, seed=5, label=NAMES[0]).rgb
+    return images.encode(rgb), images.encode(np.roll(rgb, 4, axis=1))
+
+
+def test_another_shot_of_the_scene_outside_the_folder_of_results_is_named_and_stays(tmp_path: Path) -> None:
+    work, (one, two) = Workspace(tmp_path), scenery()
+    path = images.write(work.raw / f"{images.sha256(one)}.jpg", one)
+    with work.manifest() as book:
+        book.add_image(path.stem, path, bytes=len(one), width=700, height=500)
+    mine = images.write(work.root / "holidays" / "b.jpg", two)
+    table = takedown.forget(path.stem, work=work)
+    assert table[table["fate"].eq("leave")]["file"].tolist() == [str(mine)] and mine.is_file() and not path.exists()
+
+
+def test_an_own_photo_that_lost_its_rows_is_still_ones_own(tmp_path: Path) -> None:
+    work, shots = Workspace(tmp_path), scenery()
+    mine = [images.write(work.out / "mine" / f"{i}.jpg", shot) for i, shot in enumerate(shots)]
+    crawl.take_in(work.out / "mine", into=work)
+    for path in mine:
+        takedown.forget(path, work=work)
+    assert all(p.is_file() for p in mine)
+
+
 def _write(work: Workspace, name: str, content: object) -> Path:
     return files.write(work.root / name, content if isinstance(content, str) else json.dumps(content))
 
@@ -351,14 +376,25 @@ def test_pages_and_caches_that_do_not_say_whose_they_are_go_only_when_the_image_
     work = Workspace(tmp_path / "data" / "mine")
     crawled(work, 1, URL)
     executed = tmp_path / "build" / "notebooks" / "mine"
-    made = [work.out / "report.html", work.root / "crops" / "crops-1.npy", work.root / "cache.npz",
-            executed / "01.ipynb", executed / "01.html"]  # fmt: skip
-    for path in (*made, executed / "done.json", tmp_path / "build" / "notebooks" / "other" / "01.html"):
-        files.write(path, "x")
+    made = [work.out / "report.html", work.root / "crops" / "crops-1.npy",
+            executed / "01-crawl.ipynb", executed / "01-crawl.html"]  # fmt: skip
+    kept = [executed / "done.json", executed.parent / "other" / "01-crawl.html", work.out / "report.json"]
+    for path in (*made, *kept):
+        files.write(path, "{}")
     for unknown in (OTHER, "a" * 64):
         assert takedown.forget(unknown, work=work).empty and all(p.is_file() for p in made)
     assert takedown.forget(URL, work=work)["done"].all() and not any(p.exists() for p in made)
-    assert (executed / "done.json").is_file() and (executed.parent / "other" / "01.html").is_file()
+    assert all(p.is_file() for p in kept)
+
+
+def test_a_persons_own_pages_tables_and_notebooks_in_the_workspace_stay(tmp_path: Path) -> None:
+    work = Workspace(tmp_path / "a" / "b")
+    crawled(work, 1, URL)
+    names = ("thesis.html", "notes.ipynb", "sub/data.npy", "sub/weights.npz", "out/mine.html", "out/notes.ipynb",
+             "../../build/notebooks/b/mine.ipynb")  # fmt: skip
+    mine = [files.write(work.root / name, "x") for name in names]
+    takedown.forget(URL, work=work)
+    assert [p.name for p in mine if not p.is_file()] == []
 
 
 def test_models_that_learnt_from_it_are_named(work: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -381,6 +417,14 @@ def test_models_that_learnt_from_it_are_named(work: Workspace, monkeypatch: pyte
     assert snapshot(shipped) == before, "what ships is not changed here"
 
 
+def test_what_is_let_in_again_is_not_deleted_by_the_rest_of_a_killed_take_down(work: Workspace) -> None:
+    arguments = [sys.executable, "-c", _KILLED, str(work.root), "0", URL]
+    assert subprocess.run(arguments, check=False).returncode == 9
+    assert takedown.readmit(URL, work=work) == 3
+    crawled(work, 1, URL)
+    assert takedown.resume(work) == 0 and len(list(work.raw.rglob(f"{ONE}.jpg"))) == 1
+
+
 def test_a_list_is_cleaned_after_a_kill_too(work: Workspace) -> None:
     _write(work, "splits/faces.json", {"images": {"train": ["mine/a.jpg", "mine/b.jpg"]}})
     note = {"delete": [], "drop its rows": ["splits/faces.json"], "names": [], "images": [ONE], "ends": ["mine/a.jpg"]}
@@ -388,6 +432,18 @@ def test_a_list_is_cleaned_after_a_kill_too(work: Workspace) -> None:
         book.forget([], [], files=note)
     assert takedown.resume(work) == 0
     assert json.loads((work.splits / "faces.json").read_text())["images"]["train"] == ["mine/b.jpg"]
+
+
+def test_a_note_that_names_what_lies_outside_touches_nothing_there(tmp_path: Path) -> None:
+    work, far = Workspace(tmp_path / "work"), tmp_path / "far"
+    mine = [files.write(far / name, f"{ONE}.jpg\n") for name in ("a.txt", "b.txt", "c.txt")]
+    work.root.mkdir()
+    (work.root / "linked").symlink_to(far)
+    note = {"delete": [str(mine[0]), "../far/b.txt", "linked/c.txt"], "drop its rows": [str(mine[0]), "linked/c.txt"],
+            "names": [], "images": [ONE]}  # fmt: skip
+    with work.manifest() as book:
+        book.forget([], [], files=note)
+    assert takedown.resume(work) == 0 and [p.read_text() for p in mine] == [f"{ONE}.jpg\n"] * 3
 
 
 # ---------------------------------------------------------------------------------------------- the command line
@@ -404,11 +460,21 @@ def test_the_command_lists_then_deletes(work: Workspace, capsys: pytest.CaptureF
     code, said, _ = run(capsys, URL, "--work", work.root, "--dry-run")
     assert code == 0 and "7 files would be deleted; nothing was touched" in said and snapshot(work.root) == before
     assert f"{ONE}.jpg" in said and "drop its rows" in said
-    code, said, _ = run(capsys, URL, "--work", work.root)
+    code, _, complained = run(capsys, URL, "--work", work.root)
+    assert code == 2 and "--yes" in complained and snapshot(work.root) == before, "nobody is there to be asked"
+    code, said, _ = run(capsys, URL, "--work", work.root, "--yes")
     assert code == 0 and "7 files deleted" in said and not left_of(work, ONE)
     code, said, _ = run(capsys, URL, "--work", work.root, "--undo")
     assert code == 0 and said.startswith("3 hashes and addresses taken off")
     assert run(capsys, URL, "--work", work.root, "--undo")[0] == 2
+    code, said, _ = run(capsys, URL, "--work", work.root)
+    assert code == 0 and said.startswith("nothing of that name is here; it is remembered")
+    file = images.write(work.root.parent / "mine.jpg", picture(2))
+    assert run(capsys, file, "--work", work.root, "--yes")[0] == 0 and not left_of(work, TWO)
+    code, said, _ = run(capsys, file, "--work", work.root, "--undo")
+    assert code == 0 and said.startswith("2 hashes and addresses taken off")
+    code, _, complained = run(capsys, "--work", work.root, "--undo")
+    assert code == 2 and complained.startswith("forget: --undo needs")
 
 
 def test_the_command_asks_a_person_first(
@@ -428,7 +494,7 @@ def test_without_a_name_of_a_workspace_all_below_data_are_searched(
     assert run(capsys, URL)[0] == 2
     one, two = Workspace("data/one"), Workspace("data/two")
     crawled(one, 1, URL), crawled(two, 2, OTHER)
-    code, said, _ = run(capsys, ONE[:12])
+    code, said, _ = run(capsys, ONE[:12], "--yes")
     assert code == 0 and "1 files deleted" in said and not list(one.raw.rglob("*.jpg"))
     with two.manifest() as book:
         assert book.forgotten(ONE) and book.forgotten(URL) and len(book.read("images")) == 1

@@ -60,14 +60,16 @@ def crawl(
     """Bring up to limit images into a workspace; a report of one row: what was parsed, downloaded, known, refused, why.
 
     For engine "site" each host's robots.txt is asked first and followed, its Crawl-delay too.
-    query: a phrase; for engine "site" an address to start from, for "urls" a list of addresses or a text file with
-    one a line. label: the class that the query promises. What is here already counts towards limit and is not fetched
-    again; its new source is remembered. address: another results page than the engine's own (for "gallery" its only
-    one). Private and loopback addresses are refused as image sources, but for a gallery's own host, unless
+    query: a phrase; for engine "site" an address to start from, for "urls" an address, a list of them, or a text file
+    with one a line. label: the class that the query promises. What is here already counts towards limit and is not
+    fetched again; its new source is remembered. address: another results page than the engine's own (for "gallery" its
+    only one). Private and loopback addresses are refused as image sources, but for a gallery's own host, unless
     allow_private. licence: one of LICENCES. progress: a wrapper such as `tqdm`.
     Raises NothingParsed, and ValueError for an option that the engine does not know.
     """
     _check(engine, limit, language, licence)
+    if isinstance(query, str) and not query.strip():
+        raise ValueError("query: is empty; say what to look for")
     from . import engines, harvest
 
     listed = _listed(query) if engine == "urls" else ()
@@ -87,7 +89,7 @@ def crawl(
             pass
     if not job.counts["parsed"] and not job.full:
         raise NothingParsed(engine, text or "the list", job.pages)
-    return _report([job])
+    return _report(job, into)
 
 
 def crawl_all(
@@ -129,20 +131,27 @@ def _row(**said: Any) -> "pd.DataFrame":
     return pd.DataFrame([{c: said.get(c, 0) for c in _COLUMNS}])
 
 
-def _report(jobs: "list[Job]") -> "pd.DataFrame":
-    import pandas as pd
+def _report(job: "Job", into: Workspace) -> "pd.DataFrame":
+    tried = {k: job.counts[k] for k in ("downloaded", "known")}
+    refused = sum(job.counts[k] for k in ("unreadable", "refused", "failed"))
+    left = job.counts["parsed"] - refused - sum(tried.values())
+    told = [f"{n} × {reason}" for reason, n in job.reasons.most_common()]
+    if torn := _torn(job, into):
+        told.append(f"{torn} × promised to another class as well, so it counts for none")
+    if job.full:
+        told.append(_FULL)
+    return _row(engine=job.engine, query=job.wanted.query, label=job.label, pages=job.asked,
+                parsed=job.counts["parsed"], refused=refused, left=left, bytes=job.total, why=", ".join(told),
+                **tried)  # fmt: skip
 
-    rows = []
-    for job in jobs:
-        tried = {k: job.counts[k] for k in ("downloaded", "known")}
-        refused = sum(job.counts[k] for k in ("unreadable", "refused", "failed"))
-        left = job.counts["parsed"] - refused - sum(tried.values())
-        why = ", ".join(f"{n} × {reason}" for reason, n in job.reasons.most_common())
-        if job.full:
-            why = ", ".join(filter(None, (why, _FULL)))
-        rows.append((job.engine, job.wanted.query, job.label, job.asked, job.counts["parsed"], *tried.values(),
-                     refused, left, job.total, why))  # fmt: skip
-    return pd.DataFrame(rows, columns=_COLUMNS)
+
+def _torn(job: "Job", into: Workspace) -> int:
+    """How many images of a job several classes were promised for."""
+    with into.manifest() as manifest:
+        said = manifest.read("sources")
+    mine = said["sha256"][said["engine"].eq(job.engine) & said["query"].eq(job.wanted.query)].unique()
+    labels = said[said["label"].ne("")].groupby("sha256")["label"].nunique()
+    return int(labels.reindex(mine).gt(1).sum())
 
 
 def _check(engine: str, limit: int, language: str | None, licence: str | None) -> None:
@@ -159,10 +168,19 @@ def _check(engine: str, limit: int, language: str | None, licence: str | None) -
 
 
 def _listed(query: str | Path | Sequence[str]) -> tuple[str, ...]:
+    """The addresses that a list, a text file or a single address means; raises ValueError where there is none."""
+    if isinstance(query, str) and "://" in query:
+        return (query,)
+    lines: Iterable[str] = query if not isinstance(query, str | Path) else ()
     if isinstance(query, str | Path):
-        lines = Path(query).read_text().splitlines()
-        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-    return tuple(query)
+        try:
+            lines = Path(query).read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(f"urls: {query} is not UTF-8 text; save it so, with one address a line") from None
+    found = tuple(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
+    if not found:
+        raise ValueError(f"urls: {query if isinstance(query, str | Path) else 'the list'} holds no address")
+    return found
 
 
 def _advice(engine: str, came: str) -> str:

@@ -1,6 +1,7 @@
 """A person's own photos: remembered where they lie, never copied or changed."""
 
 import lzma
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -75,7 +76,8 @@ class _Photo:
     member: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}!{self.member}" if self.member else str(self.path)
+        shown = f"{self.path}!{self.member}" if self.member else str(self.path)
+        return os.fsencode(shown).decode("utf-8", "replace")
 
     @property
     def suffix(self) -> str:
@@ -103,6 +105,8 @@ class _Look:
     gone: frozenset[str]
 
     def __call__(self, photo: _Photo) -> dict[str, Any]:
+        if not str(photo.path).isprintable() and any("\ud800" <= c <= "\udfff" for c in str(photo.path)):
+            raise batch.Skip("its name is not written in UTF-8; give it another name and take the folder in again")
         content = photo.path.read_bytes()
         sha256 = _wanted(photo, content, self.gone)
         w, h = images.size(photo.path)

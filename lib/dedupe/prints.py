@@ -25,7 +25,7 @@ MAX_SIDE = 256  # JPEGs are decoded at the reduced size next above this, and gre
 _SIDE = 96  # all views and the thumbnail are made from the picture shrunk to this side
 CUTS = (0, 3, 8)  # pixels of these that the whole, the inner and the middle view lack on each side
 _PART = 16  # files that go to a process together
-_COLUMNS = ["image", "sha256", "width", "height", "bytes", "sharpness", "brightness", "contrast",
+_COLUMNS = ["image", "sha256", "width", "height", "bytes", "sharpness", "brightness", "contrast", "inside",
             *(h + v for v in VIEWS for h in HASHES), "thumb"]  # fmt: skip
 
 
@@ -38,7 +38,8 @@ def fingerprints(
     """Hash images, each read once at reduced size: (a row an image in the order given, skipped files with reason).
 
     Columns: image (the file), sha256, width, height, bytes, sharpness (variance of the Laplacian), brightness and
-    contrast (mean and spread of grey, 0–255), the 64-bit hashes of six views, thumb (grey, 48 × 48 bytes).
+    contrast (mean and spread of grey, 0–255), inside (share of the area less an even frame), the 64-bit
+    hashes of six views, thumb (grey, 48 × 48 bytes).
     """
     import pandas as pd
 
@@ -78,7 +79,9 @@ def _seen(file: str) -> dict[str, Any]:
     row = {"image": file, "sha256": images.sha256(content), "width": width, "height": height, "bytes": len(content)}
     mean, spread = cv2.meanStdDev(grey)
     row |= {"sharpness": _sharpness(grey), "brightness": float(mean.item()), "contrast": float(spread.item())}
-    inside = _small(_without_border(grey))
+    inside = _without_border(grey)
+    row["inside"] = inside.size / grey.size
+    inside = _small(inside)
     thumb = cv2.resize(inside, (THUMB, THUMB), interpolation=cv2.INTER_AREA)
     return row | {"views": _views(inside), "thumb": thumb.tobytes()}
 

@@ -134,7 +134,7 @@ def _write(job: tuple[str, int, int, int]) -> list[dict[str, Any]]:
     folder, i, count, seed = job
     rng = np.random.default_rng([37, seed, i])
     query = list(QUERIES)[i % len(QUERIES)]
-    rng.integers(1 << 40)
+    rng.integers(1 << 40)  # once the name; without this draw all copies would be others
     name = _name(i, count, seed)
     spoilt = i - count - _without_face(count)
     if i >= count and spoilt < 0:

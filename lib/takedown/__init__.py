@@ -8,8 +8,9 @@ deletes; a person's own photo, which lies where he put it, loses its rows only.
 
 import contextlib
 import json
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,14 @@ from .. import assets, files
 from ..manifest import Manifest
 from ..workspace import Workspace
 from .lists import Names, named_in_split, without
-from .search import GONE, LEFT, ROWS, Search
+from .search import GONE, LEFT, ROWS, Search, homes
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["GONE", "LEFT", "Plan", "carry_out", "forget", "plan", "plans", "readmit", "resume"]
+
+log = logging.getLogger(__name__)
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
 _FILMS = (".mp4", ".mkv", ".avi", ".mov", ".webm")
@@ -178,7 +181,7 @@ def carry_out(wish: Plan) -> "pd.DataFrame":
     with wish.work.manifest() as book:
         note = {**todo, "names": names, "images": list(wish.images), "ends": list(wish.ends)}
         number = book.forget(wish.images, wish.keys, files=note)
-        failed = _finish(book, number, root)
+        failed = _finish(book, number, wish.work)
     told = [(f, w, fate, fate != LEFT and _shown(f, root) not in failed) for f, w, fate in wish.rows]
     return _table(told)
 
@@ -197,26 +200,32 @@ def forget(what: str | Path, *, work: Workspace, copies: bool = False, dry_run: 
 def resume(work: Workspace) -> int:
     """Finish take-downs that were killed or met a file that would not go; how many are still unfinished."""
     with work.manifest() as book:
-        return sum(bool(_finish(book, number, work.root.resolve())) for number in book.unfinished())
+        return sum(bool(_finish(book, number, work)) for number in book.unfinished())
 
 
 def readmit(what: str, *, work: Workspace) -> int:
-    """Let a forgotten address or hash, and what was forgotten with it, be crawled again; how many keys these are."""
+    """Let a forgotten address, hash or file, and what was forgotten with it, come in again; how many keys these are.
+
+    What an earlier run left undone is done first, so that it does not take out later what comes in again.
+    """
+    resume(work)
+    what = files.sha256(what) if Path(what).is_file() else what
     with work.manifest() as book:
         return book.readmit(what) or book.readmit(what.lower())
 
 
-def _finish(book: Manifest, number: int, root: Path) -> set[str]:
+def _finish(book: Manifest, number: int, work: Workspace) -> set[str]:
     """Remove the files of one take-down; those that would not go, by name."""
+    root = work.root.resolve()
     todo, failed = book.unfinished()[number], set()
-    for name in todo[GONE]:
+    for name in _ours(todo[GONE], work):
         try:
             (root / name).unlink(missing_ok=True)
             _tidy((root / name).parent, root)
         except OSError:
             failed.add(name)
     names = Names.of(todo["images"], (root / name for name in todo["names"]), todo.get("ends", ()))
-    for name in todo[ROWS]:
+    for name in _ours(todo[ROWS], work):
         try:
             without(root / name, names)
         except (OSError, ValueError):
@@ -224,6 +233,15 @@ def _finish(book: Manifest, number: int, root: Path) -> set[str]:
     if not failed:
         book.finish(number)
     return failed
+
+
+def _ours(names: Sequence[str], work: Workspace) -> Iterator[str]:
+    """The files of a note that lie in the workspace: a note may be old, or of another machine."""
+    for name in names:
+        if any((work.root / name).parent.resolve().is_relative_to(home) for home in homes(work)):
+            yield name
+        else:
+            log.warning("%s lies outside the workspace and is left where it is", name)
 
 
 def _tidy(folder: Path, root: Path) -> None:

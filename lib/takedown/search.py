@@ -16,7 +16,7 @@ from ..manifest import Manifest
 from ..workspace import Workspace
 from .lists import SUFFIXES, Names, mentions
 
-__all__ = ["GONE", "LEFT", "ROWS", "Search"]
+__all__ = ["GONE", "LEFT", "ROWS", "Search", "homes"]
 
 GONE, ROWS, LEFT = "delete", "drop its rows", "leave"
 # Correlation of grey thumbnails of one shape from which a nameless picture passes for a copy. Of 60 sample photos the
@@ -24,7 +24,9 @@ GONE, ROWS, LEFT = "delete", "drop its rows", "leave"
 ALIKE, THUMB, SHAPE = 0.85, 32, 0.03
 _COPY_OF = re.compile(r"\bof ([0-9a-f]{12})\b")  # how `dedupe` words its reasons
 _KINDS = {".xml": "labels", ".png": "pixel mask"}
-_PAGES = (".html", ".ipynb")
+# Files that do not say whose faces they hold, as our own steps name them; anybody else's are left alone.
+_CROPS = re.compile(r"crops-[0-9a-f]+\.npy")  # dataset.crops
+_EXECUTED = re.compile(r"0\d-.+\.(ipynb|html)")  # run.execute
 
 
 @dataclass
@@ -37,12 +39,11 @@ class Search:
 
     def __post_init__(self) -> None:
         work = self.work
-        self.executed = work.root.resolve().parent.parent / "build" / "notebooks" / work.root.name  # as lib.run has it
-        self.homes = [p.resolve() for p in (work.root, work.raw, work.masked, work.labels, self.executed)]
+        self.homes = homes(work)
         self.sources, self.derived = self.book.read("sources"), self.book.read("derivations")
         self.known = self.book.read("images")
         self.inside = sorted(p for p in work.root.rglob("*") if p.is_file()) if work.root.is_dir() else []
-        own = self.sources["url"][self.sources["engine"].eq("folder")]
+        own = [*self.sources["url"][self.sources["engine"].eq("folder")], *self.book.read("forgotten")["key"]]
         self.own = {path for url in own if (path := _path(url)) is not None}
 
     def children(self, parents: Iterable[str]) -> list[str]:
@@ -148,7 +149,10 @@ class Search:
                 self._add(path, "same bytes")
 
     def _alike(self, wanted: list[str]) -> None:
-        """Find pictures that the manifest does not know and that look like these: snapshots, annotated copies."""
+        """Find pictures that the manifest does not know and that look like these: snapshots, annotated copies.
+
+        Outside the folder of results it may be another photo of the scene, put there by a person: it is named alone.
+        """
         here = [p for sha256 in wanted if (p := self.book.holds(sha256)) is not None and p.is_file()]
         sizes, hashes = set(self.known["bytes"]), set(self.known["sha256"])
         strange = [p for p in self._unknown() if str(p) not in self.rows]
@@ -157,7 +161,7 @@ class Search:
         for path in strange if looks else []:
             look = _look(path)
             if look is not None and any(abs(look[1] - w) < SHAPE and (look[0] * t).sum() > ALIKE for t, w in looks):
-                self._add(path, "looks like it")
+                self._add(path, "looks like it", GONE if path.is_relative_to(self.work.out) else LEFT)
 
     def _unknown(self) -> list[Path]:
         """Pictures of the workspace that are no file of the manifest."""
@@ -167,12 +171,24 @@ class Search:
 
     def _unnamed(self) -> None:
         """Find what does not say whose faces it holds, and is made anew: caches, reports, executed notebooks."""
-        executed = sorted(self.executed.glob("*")) if self.executed.is_dir() else []
-        for path in (*self.inside, *executed):
-            if path.suffix in (".npy", ".npz"):
+        for path in self.inside:
+            if _CROPS.fullmatch(path.name):
                 self._add(path, "cache of crops (made anew when needed)")
-            if path.suffix in _PAGES:
+            if path.suffix == ".html" and path.parent == self.work.out and path.with_suffix(".json").is_file():
+                self._add(path, "page of pictures (made anew by its notebook)")  # as evaluate.report writes them
+        for path in sorted(_executed(self.work).glob("*")):
+            if _EXECUTED.fullmatch(path.name):
                 self._add(path, "page of pictures (made anew by its notebook)")
+
+
+def homes(work: Workspace) -> list[Path]:
+    """The folders, links followed, in and below which a take-down may delete and write; nothing else is touched."""
+    return [p.resolve() for p in (work.root, work.raw, work.masked, work.labels, _executed(work))]
+
+
+def _executed(work: Workspace) -> Path:
+    """Where lib.run puts the executed notebooks of a workspace below data/."""
+    return work.root.resolve().parent.parent / "build" / "notebooks" / work.root.name
 
 
 def _look(path: Path) -> tuple[np.ndarray, float] | None:
