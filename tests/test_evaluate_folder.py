@@ -311,6 +311,17 @@ def test_nothing_labelled_is_said(tmp_path, folder, capsys):
     assert "no labels in it" in capsys.readouterr().err
 
 
+def test_an_empty_box_means_the_one_face_of_the_picture(folder, tmp_path):
+    rgb = np.full((90, 90, 3), 20, np.uint8)
+    rgb[15:75, 20:70] = COLOUR[MASK]
+    images.write(tmp_path / "one.png", rgb)
+    (tmp_path / "m.csv").write_text("file,x1,y1,x2,y2,kind\none.png,,,,,hand\none.png,20,15,70,75,beard\n")
+    rows, missing = evaluate.marked(tmp_path / "m.csv", find=Bright())
+    assert not missing and rows[["x1", "y1", "x2", "y2"]].to_numpy().tolist() == [[20, 15, 70, 75]] * 2
+    assert rows["kind"].tolist() == ["hand", "beard"] and rows["framing"].tolist() == ["found", "labelled"]
+    assert evaluate.false_masks(rows.iloc[:0], Colours())[0]["faces"].tolist() == [0]
+
+
 def test_marked_faces_need_their_columns(tmp_path):
     (tmp_path / "m.csv").write_text("file,kind\na.jpg,hand\n")
     with pytest.raises(ValueError, match="x1, y1, x2, y2 is not there"):

@@ -61,6 +61,8 @@ def examine(
     data, card = Path(data), assets.model(model)
     classify = detect.Classifier.load(card)
     find, doubt = _finders(classify.card, finder)
+    roots = (data, data.resolve().parent)
+    listed = None if marks is None else marked(marks, roots=roots, find=find)  # first: a bad list costs no long run
     table, notes = labelled(data, find, progress=progress)
     seen = look(table, classify, find=find, doubt=doubt, pose=pose, progress=progress)
     if not len(seen.faces):
@@ -70,8 +72,8 @@ def examine(
     kept, probabilities, judged, tables = _judged(seen, min_side, find.min_score)
     head = {"model": classify.card.get("name", card.stem), "data": data.resolve().name, "finder": repr(find)}
     figures = {**head, "min_side": min_side, "score": SCORES, **judged}
-    if marks is not None:
-        there, missing = marked(marks, roots=(data, data.resolve().parent))
+    if listed is not None:
+        there, missing = listed
         tables["marked"], tables["marked faces"] = false_masks(there, classify, progress=progress)
         figures["marked"] = tables["marked"].to_dict(orient="records")
         notes += [f"{len(missing)} of the marked photos are not there, such as {missing[0]}."] if missing else []

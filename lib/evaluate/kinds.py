@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import batch, boxes, classes, images
+from .. import batch, boxes, classes, dataset, images
 from .answers import aligned
 from .intervals import share
 
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["false_masks", "marked"]
 
-COLUMNS = ("file", "x1", "y1", "x2", "y2", "kind")
+BOX = ["x1", "y1", "x2", "y2"]
+COLUMNS = ("file", *BOX, "kind")
 
 
-def marked(path: str | Path, *, roots: Sequence[str | Path] = ()) -> tuple["pd.DataFrame", list[str]]:
+def marked(
+    path: str | Path, *, roots: Sequence[str | Path] = (), find: Callable[[np.ndarray], Any] | None = None
+) -> tuple["pd.DataFrame", list[str]]:
     """Read marked faces (CSV: file, x1, y1, x2, y2, kind, …): (rows with column image, the files that are not there).
 
-    Every one is a bare face. A file's name is looked for below the roots, then beside the CSV. Raises ValueError where
-    a column is missing or a box is no box.
+    Every one is a bare face; an empty box means the one face of its picture, which `find` sees (the whole picture where
+    it sees none). A file's name is looked for below the roots, then beside the CSV. Raises ValueError where a column is
+    missing or a box is no box.
     """
     import pandas as pd
 
@@ -31,13 +35,23 @@ def marked(path: str | Path, *, roots: Sequence[str | Path] = ()) -> tuple["pd.D
     missing = [name for name in COLUMNS if name not in rows]
     if missing:
         raise ValueError(f"{path.name}: needs the columns {', '.join(COLUMNS)}; {', '.join(missing)} is not there")
-    xyxy = rows[["x1", "y1", "x2", "y2"]].to_numpy(float)
-    if not (xyxy[:, 2:] > xyxy[:, :2]).all():
-        raise ValueError(f"{path.name}: line {2 + int((xyxy[:, 2:] <= xyxy[:, :2]).any(1).argmax())} has no box")
+    xyxy = rows[BOX].to_numpy(float)
+    wrong = ~((xyxy[:, 2:] > xyxy[:, :2]).all(1) | np.isnan(xyxy).all(1))
+    if wrong.any():
+        raise ValueError(f"{path.name}: line {2 + int(wrong.argmax())} has no box, and is not without one")
     places = [*(Path(root) for root in roots), path.parent]
     found = {name: next((str(p / name) for p in places if (p / name).is_file()), "") for name in rows["file"].unique()}
-    rows["image"] = rows["file"].map(found)
-    return rows[rows["image"] != ""].reset_index(drop=True), sorted(name for name, image in found.items() if not image)
+    rows = rows.assign(image=rows["file"].map(found)).query("image != ''").reset_index(drop=True)
+    return _framed(rows, find), sorted(name for name, image in found.items() if not image)
+
+
+def _framed(rows: "pd.DataFrame", find: Callable[[np.ndarray], Any] | None) -> "pd.DataFrame":
+    """The rows with the face of its picture for an empty box."""
+    empty = rows["x1"].isna()
+    rows = rows.assign(framing=empty.map({True: "whole", False: "labelled"}))
+    for row in np.flatnonzero(empty):
+        rows.loc[row, BOX] = [0.0, 0.0, *map(float, images.size(rows.loc[row, "image"]))]
+    return dataset.locate(rows, find) if empty.any() else rows
 
 
 def false_masks(
@@ -52,7 +66,7 @@ def false_masks(
     import pandas as pd
 
     def one(image: str) -> tuple[str, np.ndarray]:
-        rgb, xyxy = images.read(image), faces.loc[faces["image"] == image, ["x1", "y1", "x2", "y2"]].to_numpy(float)
+        rgb, xyxy = images.read(image), faces.loc[faces["image"] == image, BOX].to_numpy(float)
         crops = [boxes.crop(rgb, box, margin=classify.margin, size=classify.input_size) for box in xyxy]
         return image, aligned(classify(np.stack(crops)), classify.classes)
 
