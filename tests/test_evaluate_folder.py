@@ -290,8 +290,11 @@ def test_the_command_prints_a_table_and_writes_a_page_and_json(folder, tmp_path,
 def test_photos_that_made_the_model_are_counted(folder, tmp_path):
     sides = {"images": {"train": ["set/images/1.png", "set/images/2.png"], "validation": ["other/3.png"]}}
     (tmp_path / "colours-split.json").write_text(json.dumps(sides))
-    notes = evaluate.examine(folder, pose=False).notes
-    assert any("2 in train made the model" in note for note in notes)
+    pd.DataFrame({"file": ["set/images/1.png", "set/images/3.png"], "x1": 10, "y1": 20, "x2": 70, "y2": 80,
+                  "kind": "hand"}).to_csv(tmp_path / "m.csv", index=False)  # fmt: skip
+    done = evaluate.examine(folder, pose=False, marks=tmp_path / "m.csv")
+    assert any("photos made the model (2 in train)" in note for note in done.notes)
+    assert done.tables["marked"].set_index("kind")["faces"].tolist() == [2, 2, 1]
 
 
 def test_class_folders_are_framed_by_the_finder(folder, tmp_path):

@@ -61,23 +61,24 @@ def examine(
     data, card = Path(data), assets.model(model)
     classify = detect.Classifier.load(card)
     find, doubt = _finders(classify.card, finder)
-    roots = (data, data.resolve().parent)
+    roots = (data, data.absolute().parent)
     listed = None if marks is None else marked(marks, roots=roots, find=find)  # first: a bad list costs no long run
     table, notes = labelled(data, find, progress=progress)
     seen = look(table, classify, find=find, doubt=doubt, pose=pose, progress=progress)
     if not len(seen.faces):
         raise ValueError(f"{data}: none of its labelled photos could be read")
-    notes += _learnt(card, data, seen.faces["image"])
+    notes += _learnt(card, seen.faces["image"])[1]
     notes += [f"Left out {row['item']}: {row['reason']}." for row in seen.skipped]
     kept, probabilities, judged, tables = _judged(seen, min_side, find.min_score)
     head = {"model": classify.card.get("name", card.stem), "data": data.resolve().name, "finder": repr(find)}
     figures = {**head, "min_side": min_side, "score": SCORES, **judged}
     if listed is not None:
         there, missing = listed
-        tables["marked"], tables["marked faces"] = false_masks(there, classify, progress=progress)
+        learnt, words = _learnt(card, there["image"], what="marked look-alikes")
+        tables["marked"], tables["marked faces"] = false_masks(there.assign(learnt=learnt), classify, progress=progress)
         figures["marked"] = tables["marked"].to_dict(orient="records")
         notes += [f"{len(missing)} of the marked photos are not there, such as {missing[0]}."] if missing else []
-        notes += _learnt(card, data, there["image"], what="marked look-alikes")
+        notes += words
     return Examined({**figures, "notes": notes}, notes, kept, probabilities, tables)
 
 
@@ -89,16 +90,20 @@ def _finders(card: dict[str, Any], name: str | None) -> tuple[faces.Finder, face
     return find, faces.finder(find.name, min_score=THRESHOLD, max_side=find.max_side)
 
 
-def _learnt(card: Path, data: Path, photos: "pd.Series", *, what: str = "photos") -> list[str]:
-    """A word where the model's list of its own photos (NAME-split.json) has some of these."""
+def _learnt(card: Path, photos: "pd.Series", *, what: str = "photos") -> tuple["pd.Series", list[str]]:
+    """Which photos the model's list of its own (NAME-split.json) has, and a word on them."""
     path = card.with_name(f"{card.stem}-split.json")
     if not path.is_file():
-        return [f"Whether the model learnt from these {what} is not known: no {path.name} lies beside its card."]
+        word = f"Whether the model learnt from these {what} is not known: no {path.name} lies beside its card."
+        return photos.map(lambda _: False), [word]
     sides = json.loads(path.read_text(encoding="utf-8")).get("images", {})
-    here = {Path(*Path(p).absolute().parts[-k:]).as_posix() for p in set(photos) for k in (1, 2, 3, 4)}
-    counts = {side: len(here & set(names)) for side, names in sides.items()}
-    known = " and ".join(f"{count} in {side}" for side, count in counts.items() if count)
-    return [f"Of these {what}, {known} made the model: on them its figures are no test."] if known else []
+    side = {name: side for side, names in sides.items() for name in names}
+    tails = photos.map(lambda p: [Path(*Path(p).absolute().parts[-k:]).as_posix() for k in (1, 2, 3, 4)])
+    known = tails.map(lambda names: next((side[name] for name in names if name in side), ""))
+    counts = known[known.ne("") & ~photos.duplicated()].value_counts()
+    said = ", ".join(f"{count} in {name}" for name, count in counts.items())
+    word = f"Some of these {what} made the model ({said}): on them its figures are no test."
+    return known.ne(""), [word] if said else []
 
 
 def _judged(

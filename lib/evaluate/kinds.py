@@ -61,7 +61,8 @@ def false_masks(
     the faces with columns answer and sure).
 
     faces: as `marked` gives them; classify: a `detect.Classifier`. A false mask is the answer with_mask; answers of
-    the third class are counted beside it. The last row is all kinds together. Intervals are Wilson's, 95 %.
+    the third class are counted beside it. Then follow all kinds together and, where there is a column learnt that is
+    True for some, those that are not. Intervals are Wilson's, 95 %.
     """
     import pandas as pd
 
@@ -77,6 +78,8 @@ def false_masks(
     ]
     said = pd.concat(parts, ignore_index=True) if parts else faces.assign(answer="", sure=0.0).iloc[:0]
     rows = [_row(kind, part) for kind, part in said.groupby("kind", sort=True)] + [_row("all", said)]
+    if "learnt" in said and said["learnt"].any():
+        rows.append(_row("all that the model did not learn from", said[~said["learnt"]]))
     names = ["kind", "faces", "false_masks", "rate", "low", "high", "worn_incorrectly"]
     return pd.DataFrame(rows, columns=names), said
 

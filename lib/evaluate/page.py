@@ -41,8 +41,11 @@ def words(done: Examined) -> str:
         f"mAP50 with/without {_number(ranks['map50_with_without'])}, three {_number(ranks['map50_three_classes'])}",
     ]
     lines[-1] += f"; faces found {_number(found['face_recall'])}; ECE {_number(figures['ece'])}"
-    for row in figures.get("marked", ())[-1:]:
-        lines.append(f"false masks on marked look-alikes: {row['false_masks']} of {row['faces']}")
+    for row in [row for row in figures.get("marked", ()) if row["kind"].startswith("all")]:
+        told = _percent(row, "rate")
+        lines.append(
+            f"false masks on marked look-alikes, {row['kind']}: {row['false_masks']} of {row['faces']}, {told}"
+        )
     return "\n".join([*lines, *done.notes])
 
 
