@@ -45,10 +45,12 @@ def png(figure: Any) -> bytes:
 
 
 def hue(name: str) -> Any:
+    """The colour of a class as matplotlib takes it; grey for any other word."""
     return tuple(c / 255 for c in classes.COLOURS.get(name, (90, 90, 90)))
 
 
 def titled(axis: Any, title: str, x: str, y: str) -> None:
+    """Write title and axes' names in the letters of all figures here."""
     axis.set_title(title, fontsize=10.5, loc="left", wrap=True)
     axis.set_xlabel(x, fontsize=9)
     axis.set_ylabel(y, fontsize=9)
