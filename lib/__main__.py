@@ -439,6 +439,35 @@ def train(recipe: str, data: str, out: str, cache: str | None) -> None:
     click.echo(json.dumps(done.card["measures"], indent=1))
 
 
+@main.command()
+@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Photos with Pascal VOC files, class folders, or both.")  # fmt: skip
+@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option("--min-side", default=20.0, show_default=True, help="Smaller faces (pixels) count neither way.")
+@click.option("--marked", "marks", type=click.Path(exists=True, dir_okay=False),
+              help="Look-alikes on bare faces: file,x1,y1,x2,y2,kind (such as models/look-alikes.csv).")  # fmt: skip
+@click.option("--report", "folder", type=click.Path(file_okay=False), help="Write report.html and report.json here.")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
+def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None, **options: Any) -> None:
+    """How good a model is on labelled photos: on labelled boxes, on found faces, and with missed faces as errors.
+
+    With 95 % intervals over photos, by class, face size, light, blur, pose and skin tone. Photos that the model learnt
+    from are no test of it; where its list of them is there, they are counted.
+    """
+    from tqdm import tqdm
+
+    from . import evaluate as room
+    from . import files
+
+    done = room.examine(data, model=model, progress=tqdm if sys.stderr.isatty() else None, **options)
+    click.echo(room.words(done))
+    if json_path:
+        files.write(json_path, json.dumps(room.plain(done.figures), indent=1))
+    if folder:
+        click.echo(f"report: {room.page(done, folder, card=model)}")
+
+
 def start(arguments: list[str] | None = None) -> int:
     """Run a command; what the caller can mend is one sentence and code 2, never a traceback."""
     import sqlite3
