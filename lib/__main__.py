@@ -398,6 +398,28 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
 
 
 @main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--to", required=True, type=click.Choice(["voc", "yolo", "coco", "crops"]), help="The format to write.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder for labels and photos.")
+def convert(folder: Path, to: str, out: Path) -> None:
+    """Copy a FOLDER of labelled photos in another format: Pascal VOC, YOLO, COCO, or crops in class folders.
+
+    Any mix of the four is read. What cannot be used is listed with file and line; the rest is written. FOLDER stays as
+    it is, and --out must be new or empty.
+    """
+    from tqdm import tqdm
+
+    from . import labels
+
+    made, problems = labels.convert(folder, to=to, into=out, progress=tqdm if sys.stderr.isatty() else None)
+    for row in problems.itertuples():
+        click.echo(f"{row.file}:{row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}", err=True)
+    read = ", ".join(f"{count} {name}" for name, count in made.attrs["formats"].items())
+    click.echo(f"photos read by format: {read or 'none'}")
+    click.echo(f"{len(made)} faces of {made.attrs['photos']} photos as {to} in {out}")
+
+
+@main.command()
 @click.option("--recipe", type=click.Choice(["full"]), default="full", show_default=True, help="The model to train.")
 @click.option("--data", required=True, type=click.Path(exists=True), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
@@ -437,6 +459,35 @@ def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]])
     done = room.sweep(table, crops, varied, into=out, on_row=lambda row: click.echo(json.dumps(row)))
     click.echo(done.drop(columns="pace").to_string(index=False))
     click.echo(f"figures of validation alone; {Path(out) / 'sweep.csv'}, curves in sweep.json and sweep.png")
+
+
+@main.command()
+@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
+@click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Photos with Pascal VOC files, class folders, or both.")  # fmt: skip
+@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option("--min-side", default=20.0, show_default=True, help="Smaller faces (pixels) count neither way.")
+@click.option("--marked", "marks", type=click.Path(exists=True, dir_okay=False),
+              help="Look-alikes on bare faces: file,x1,y1,x2,y2,kind (such as models/look-alikes.csv).")  # fmt: skip
+@click.option("--report", "folder", type=click.Path(file_okay=False), help="Write report.html and report.json here.")
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
+def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None, **options: Any) -> None:
+    """How good a model is on labelled photos: on labelled boxes, on found faces, and with missed faces as errors.
+
+    With 95 % intervals over photos, by class, face size, light, blur, pose and skin tone. Photos that the model learnt
+    from are no test of it; where its list of them is there, they are counted.
+    """
+    from tqdm import tqdm
+
+    from . import evaluate as room
+    from . import files
+
+    done = room.examine(data, model=model, progress=tqdm if sys.stderr.isatty() else None, **options)
+    click.echo(room.words(done))
+    if json_path:
+        files.write(json_path, json.dumps(room.plain(done.figures), indent=1))
+    if folder:
+        click.echo(f"report: {room.page(done, folder, card=model)}")
 
 
 def start(arguments: list[str] | None = None) -> int:

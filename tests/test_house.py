@@ -34,6 +34,7 @@ DOORS = {
     "imagehash": "dedupe",
     "dlib": "faces landmarks",
     "defusedxml": "labels",
+    "yaml": "labels",
     "av": "clips",
     "matplotlib": "plots",
     "papermill": "run",

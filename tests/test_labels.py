@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import classes, images, labels
@@ -69,6 +69,7 @@ def test_a_table_does_not_change_what_it_was_made_of():
 edge = st.one_of(st.integers(0, 500), st.floats(0, 500, allow_nan=False))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(edge, edge, edge, edge, st.sampled_from(classes.NAMES)), max_size=5))
 def test_voc_gives_back_every_box_exactly(tmp_path_factory, raw):
     rows = [face(*b[:4], label=b[4]) for b in raw if b[0] < b[2] and b[1] < b[3]]

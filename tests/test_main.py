@@ -263,3 +263,16 @@ def test_a_blurred_photo_shows_no_face_and_events_belong_to_clips(run: Command, 
     assert detail[1] < detail[0] / 3
     code, _, complained = run("detect", photo, "--events", tmp_path / "e.jsonl")
     assert code == 2 and "--events" in complained
+
+
+def test_labels_are_converted_with_what_was_wrong(run: Command, tmp_path: Path) -> None:
+    images.write(tmp_path / "set/a.png", coloured())
+    images.write(tmp_path / "set/a.txt", "0 0.5 0.5 0.5 0.5\n9 0.5 0.5 0.5 0.5\n")
+    images.write(tmp_path / "set/classes.txt", "no-mask\n")
+    code, said, complained = run("convert", tmp_path / "set", "--to", "voc", "--out", tmp_path / "out")
+    assert code == 0 and said == f"photos read by format: 1 yolo\n1 faces of 1 photos as voc in {tmp_path / 'out'}\n"
+    assert complained == f"{tmp_path / 'set/a.txt'}:2: unknown class 9: classes.txt names [0]\n"
+    assert "<name>without_mask</name>" in (tmp_path / "out/annotations/a.xml").read_text()
+    code, _, complained = run("convert", tmp_path / "set", "--to", "coco", "--out", tmp_path / "out")
+    assert code == 2 and "nothing is overwritten" in complained and len(complained.splitlines()) == 1
+    assert run("convert", tmp_path / "set", "--to", "kitti", "--out", tmp_path / "new")[0] == 2

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from lib import classes, evaluate, plots
+from lib.plots import pictures
 
 MASK, BARE = "with_mask", "without_mask"
 
@@ -45,8 +46,8 @@ def test_annotate_at_the_edges(box):
 def test_sheet_of_any_sizes():
     assert plots.sheet([]).shape[2] == 3
     high = [plots.sheet([picture()], [words], side=96).shape[0] for words in ("a", "two lines of words", "w" * 99)]
-    assert high[1] == high[0] + plots.LINE and high[2] == high[0]
-    cut = plots._wrapped("img-0123456789-of-a-long-name.jpg and as many words again as fit", 96)
+    assert high[1] == high[0] + pictures.LINE and high[2] == high[0]
+    cut = pictures._wrapped("img-0123456789-of-a-long-name.jpg and as many words again as fit", 96)
     assert len(cut) == 2 and cut[0].startswith("img-0") and ".." in cut[0] and cut[1].endswith("fit")
     page = plots.sheet([picture(10, 400), picture(400, 10), picture()], ["a" * 90, "b", "c"], columns=2, side=64)
     assert page.shape == (4 + 2 * (64 + 18 + 4), 4 + 2 * 68, 3)

@@ -7,28 +7,53 @@ they come from (a shipped model, a peer, a person) is all one.
 from .answers import aligned, answers_on_boxes, detections, told, worst
 from .attention import attention
 from .baselines import faked, shortcut
+from .crossing import cross
+from .curves import curves, precisions
 from .detection import average_precision, pair, photo_names, score, three
+from .examining import Examined, examine
+from .intervals import bootstrap, share
+from .kinds import false_masks, marked
+from .looking import Seen, labelled, look
 from .measures import MISSED, ece, measure, reliability, slices
-from .report import report
+from .page import page, words
+from .report import plain, report
+from .traits import tone, traits
 
 __all__ = [
     "MISSED",
+    "Examined",
+    "Seen",
     "aligned",
     "answers_on_boxes",
     "attention",
     "average_precision",
+    "bootstrap",
+    "cross",
+    "curves",
     "detections",
     "ece",
+    "examine",
     "faked",
+    "false_masks",
+    "labelled",
+    "look",
+    "marked",
     "measure",
+    "page",
     "pair",
     "photo_names",
+    "plain",
+    "precisions",
     "reliability",
     "report",
     "score",
+    "share",
     "shortcut",
     "slices",
     "three",
     "told",
+    "tone",
+    "traits",
+    "words",
     "worst",
 ]

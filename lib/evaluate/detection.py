@@ -1,6 +1,7 @@
 """How well faces are found and named on photos: pairing, average precision, the three figures side by side."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from .measures import MISSED, count, figures, mean, ratio
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["average_precision", "file_names", "pair", "photo_names", "score", "three"]
+__all__ = ["Ranked", "average_precision", "file_names", "pair", "photo_names", "ranked", "score", "three"]
 
 MIN_IOU = 0.5
 Answers = Mapping[str, Sequence[Sequence[Any]]]  # {"file": [[x1, y1, x2, y2, score, "class"], …]}
@@ -173,20 +174,43 @@ def score(
     return report | _precisions(truth, answers, min_side=min_side)
 
 
-def _precisions(truth: "pd.DataFrame", answers: Answers, *, min_side: float) -> dict[str, Any]:
-    """AP50 of each class, VOC and COCO, and their means over two classes and three."""
-    by_photo = _by_photo(truth, answers)
-    ranked: list[list[tuple[float, bool]]] = [[] for _ in classes.NAMES]
-    faces_of = np.zeros(len(classes.NAMES), int)
-    for stem, _, xyxy, label in _photos(truth):
+@dataclass(frozen=True)
+class Ranked:
+    """The answers of one class: scores, hits (n,) and the place of their photo (n,); the class's faces by photo."""
+
+    scores: np.ndarray
+    hits: np.ndarray
+    photo: np.ndarray
+    faces: np.ndarray
+
+    @property
+    def photos(self) -> int:
+        return len(self.faces)
+
+
+def ranked(truth: "pd.DataFrame", answers: Answers, name: str, *, min_side: float = 0) -> Ranked:
+    """All answers of a class with whether they hit a face of it, at IoU ≥ 0.5; those on too small faces are left out.
+
+    Photos are numbered in the order of their names.
+    """
+    by_photo, photos = _by_photo(truth, answers), _photos(truth)
+    rows: list[tuple[float, bool, int]] = []
+    faces = np.zeros(len(photos), int)
+    for place, (stem, _, xyxy, label) in enumerate(photos):
         large = _large(xyxy, min_side)
         found, scores, names = _unpacked(by_photo.get(stem, ()))
-        for c, name in enumerate(classes.NAMES):
-            own = (label == name) & large
-            faces_of[c] += own.sum()
-            owner = _owners(found, scores, xyxy, may_win=own, ignored=~large, counts=names == name)
-            ranked[c] += [(s, o >= 0) for s, o in zip(scores[owner >= -1], owner[owner >= -1], strict=True)]
-    both = [average_precision(rows, int(n)) for rows, n in zip(ranked, faces_of, strict=True)]
+        own = (label == name) & large
+        faces[place] = own.sum()
+        owner = _owners(found, scores, xyxy, may_win=own, ignored=~large, counts=names == name)
+        rows += [(s, o >= 0, place) for s, o in zip(scores[owner >= -1], owner[owner >= -1], strict=True)]
+    columns = np.array(rows, float).reshape(-1, 3)
+    return Ranked(columns[:, 0], columns[:, 1] > 0, columns[:, 2].astype(int), faces)
+
+
+def _precisions(truth: "pd.DataFrame", answers: Answers, *, min_side: float) -> dict[str, Any]:
+    """AP50 of each class, VOC and COCO, and their means over two classes and three."""
+    sets = [ranked(truth, answers, name, min_side=min_side) for name in classes.NAMES]
+    both = [average_precision(list(zip(s.scores, s.hits, strict=True)), int(s.faces.sum())) for s in sets]
     report: dict[str, Any] = {}
     for kind, values in zip(("voc", "coco101"), zip(*both, strict=True), strict=True):
         rounded = [None if v is None else round(v, 4) for v in values]

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import images
 
-__all__ = ["report"]
+__all__ = ["plain", "report"]
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a;background:#fff}
@@ -43,7 +43,7 @@ def report(
         parts.append("</section>")
     head = '<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width">'
     page = f"{head}<title>{html.escape(title)}</title><style>{STYLE}</style>\n" + "\n".join(parts) + "</html>\n"
-    images.write(folder / f"{name}.json", json.dumps(_plain(dict(figures)), indent=1))
+    images.write(folder / f"{name}.json", json.dumps(plain(dict(figures)), indent=1))
     return images.write(folder / f"{name}.html", page)
 
 
@@ -82,14 +82,14 @@ def _word(value: Any) -> str:
     return str(value)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value in JSON's own types; what is not finite becomes null."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if hasattr(value, "to_dict"):
-        return _plain(value.to_dict(orient="records"))
+        return plain(value.to_dict(orient="records"))
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
