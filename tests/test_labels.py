@@ -153,6 +153,7 @@ def test_a_bad_file_is_named_with_its_line(tmp_path, text):
     with pytest.raises(labels.FormatError, match=reason) as caught:
         labels.read_voc(path)
     assert (caught.value.path, caught.value.line) == (path, line)
+    assert caught.value.__context__ is None, "dask.distributed sends the context too, and a parser cannot be sent"
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value) and str(path) in str(again)
 

@@ -118,15 +118,17 @@ def _tree(path: Path) -> _Node:
     clean = data.lstrip(b" \t\r\n") if not data.startswith((b"\xff\xfe", b"\xfe\xff")) else data
     before = data[: len(data) - len(clean)].count(b"\n")
     handler = _Tree(before)
+    wrong: tuple[int, str] | None = None  # raised outside of except: a cluster cannot send a parser that hangs on to it
     try:
         defusedxml.sax.parse(io.BytesIO(clean), handler)
     except SAXParseException as trouble:
-        line = before + (trouble.getLineNumber() or 1)
-        raise FormatError(path, line, f"broken XML ({trouble.getMessage()})") from None
+        wrong = before + (trouble.getLineNumber() or 1), f"broken XML ({trouble.getMessage()})"
     except DefusedXmlException:
-        raise FormatError(path, 0, "XML with entities of its own is not read (it can fill the memory)") from None
+        wrong = 0, "XML with entities of its own is not read (it can fill the memory)"
     except (ValueError, LookupError) as trouble:
-        raise FormatError(path, 0, f"broken XML ({trouble})") from None
+        wrong = 0, f"broken XML ({trouble})"
+    if wrong:
+        raise FormatError(path, *wrong)
     assert handler.root is not None  # the parser refuses a file without an element
     return handler.root
 
