@@ -140,9 +140,10 @@ def test_an_image_region_is_drawn_in_opencvs_window(tmp_path, display):
 
 PEN = """
 window=$(xdotool search --sync --onlyvisible --name 'Drag a box')
-sleep 0.5; xdotool windowactivate --sync $window; xdotool mousemove --window $window 200 180 mousedown 1
-for i in 1 2 3 4 5 6; do xdotool mousemove_relative 20 15; sleep 0.05; done
-xdotool mouseup 1; sleep 0.3; xdotool key space; sleep 0.3; xdotool key Escape
+sleep 2; xdotool windowactivate --sync $window
+xdotool mousemove --window $window 200 180 sleep 0.3 mousedown 1 sleep 0.3
+for i in 1 2 3 4 5 6; do xdotool mousemove_relative 20 15; sleep 0.15; done
+xdotool mouseup 1; sleep 1; xdotool key space; sleep 1; xdotool key Escape
 """
 
 
