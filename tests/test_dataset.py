@@ -254,13 +254,13 @@ def test_a_series_of_selfies_is_one_group_and_other_photos_of_that_source_are_no
     assert dataset.group(rows.assign(source="other"))["group"].nunique() == 3
 
 
+# (group, class) of each face
+MEMBERS = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(classes.NAMES)), min_size=1, max_size=60)
+
 # --- split ---
 
 
-@given(
-    members=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(classes.NAMES)), min_size=1, max_size=60),
-    seed=st.integers(0, 9),
-)
+@given(members=MEMBERS, seed=st.integers(0, 9))
 @settings(deadline=None)
 def test_split_never_splits_a_group(members, seed):
     rows = table(*({"image": f"{i}.jpg", "label": label, "group": f"g{g}"} for i, (g, label) in enumerate(members)))
@@ -318,10 +318,7 @@ def test_split_file_is_the_same_everywhere(tmp_path):
 # --- folds ---
 
 
-@given(
-    members=st.lists(st.tuples(st.integers(0, 12), st.sampled_from(classes.NAMES)), min_size=1, max_size=60),
-    seed=st.integers(0, 9),
-)
+@given(members=MEMBERS, seed=st.integers(0, 9))
 @settings(deadline=None)
 def test_folds_keep_groups_whole_and_hold_every_face_out_once(members, seed):
     rows = table(*({"image": f"{i}.jpg", "label": label, "group": f"g{g}"} for i, (g, label) in enumerate(members)))

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import classes, images
-from .columns import EXTRAS, NUMBERS, SAID, table
+from .columns import EXTRAS, NUMBERS, SAID
 from .photos import PHOTO_FOLDERS
-from .problems import FormatError, Said, inside, known, located, number, numbers, placed, unread
+from .problems import FormatError, Said, inside, known, number, numbers, of_file, unread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,19 +171,11 @@ def read_coco(path: str | Path, *, photos: str | Path | None = None, whole: bool
     said, general = parse(path)
     folders = [path.parent, *(path.parent.parent / name for name in PHOTO_FOLDERS), path.parent.parent]
     folders = [Path(photos)] if photos is not None else folders
-    rows: list[dict[str, Any]] = []
-    problems = [FormatError(path, 0, reason) for reason in general]
-    for one in said:
-        good, outside, _ = placed(one, size=one.size)
-        problems += [FormatError(path, *located(*problem)) for problem in one.problems + outside]
-        image = next((f / one.filename for f in folders if (f / one.filename).is_file()), folders[0] / one.filename)
-        rows += [{**{k: v for k, v in row.items() if k != "line"}, "image": str(image)} for row in good]
-    if whole and problems:
-        raise problems[0]
-    result = table([{**row, "source": path.parent.name} for row in rows])
-    if not whole:
-        result.attrs["problems"] = [str(problem) for problem in problems]
-    return result
+    photos_ = [
+        (one, str(next((f / one.filename for f in folders if (f / one.filename).is_file()), folders[0] / one.filename)))
+        for one in said
+    ]
+    return of_file(path, photos_, whole=whole, general=general)
 
 
 def write_coco(

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import batch, classes
+from .columns import table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "FormatError",
@@ -17,6 +22,7 @@ __all__ = [
     "located",
     "number",
     "numbers",
+    "of_file",
     "once",
     "placed",
     "unread",
@@ -142,3 +148,25 @@ def once(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[Trouble
             remarks.append((row["line"], f"the box of {where} with another class ({row['label']}); both are kept"))
         kept.append(row)
     return kept, remarks
+
+
+def of_file(
+    path: Path, photos: Iterable[tuple[Said, str]], *, whole: bool, general: Iterable[str] = ()
+) -> "pd.DataFrame":
+    """The table of one file of labels from what it says of each photo; general: what is wrong with all of it.
+
+    whole: raise the first problem; else the good rows, and `.attrs["problems"]` lists what is wrong with the others.
+    """
+    rows: list[dict[str, Any]] = []
+    problems = [FormatError(path, 0, reason) for reason in general]
+    for said, image in photos:
+        good, outside, _ = placed(said, size=said.size)
+        problems += [FormatError(path, *located(*problem)) for problem in said.problems + outside]
+        where = {"image": image, "source": path.parent.name}
+        rows += [{k: v for k, v in row.items() if k != "line"} | where for row in good]
+    if whole and problems:
+        raise problems[0]
+    result = table(rows)
+    if not whole:
+        result.attrs["problems"] = [str(problem) for problem in problems]
+    return result

@@ -14,9 +14,9 @@ import numpy as np
 from defusedxml.common import DefusedXmlException
 
 from .. import classes, images
-from .columns import EXTRAS, NUMBERS, SAID, table
+from .columns import EXTRAS, NUMBERS, SAID
 from .photos import near
-from .problems import FormatError, Said, corners, inside, known, located, number, numbers, placed
+from .problems import FormatError, Said, corners, inside, known, number, numbers, of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,16 +194,8 @@ def read_voc(path: str | Path, *, image: str | Path | None = None, whole: bool =
     path = Path(path)
     voc = parse(path)
     photo = str(image) if image is not None else str(near(path, voc.filename) or voc.filename or path.stem)
-    rows, outside, _ = placed(voc, size=voc.size)
-    problems = [FormatError(path, *located(*problem)) for problem in voc.problems + outside]
-    if whole and problems:
-        raise problems[0]
-    for row in rows:
-        del row["line"]
-    result = table([{**row, "image": photo, "source": path.parent.name} for row in rows])
+    result = of_file(path, [(voc, photo)], whole=whole)
     result.attrs.update(verified=voc.verified, size=voc.size)
-    if not whole:
-        result.attrs["problems"] = [str(problem) for problem in problems]
     return result
 
 

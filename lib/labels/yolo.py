@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import classes, files, images
-from .columns import table
 from .photos import PHOTO_FOLDERS, Photos, checked_size, near
-from .problems import FormatError, Said, inside, known, located, numbers, placed, unread
+from .problems import FormatError, Said, inside, known, numbers, of_file, unread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -253,15 +252,8 @@ def read_yolo(
     if meant is None:
         raise FormatError(path, 0, "nobody names its numbers: classes.txt, data.yaml or obj.names is missing")
     said = pixels(parse(path, meant), checked_size(photo))
-    rows, outside, _ = placed(said, size=said.size)
-    problems = [FormatError(path, *located(*problem)) for problem in said.problems + outside]
-    if whole and problems:
-        raise problems[0]
-    bare = [{k: v for k, v in row.items() if k != "line"} for row in rows]
-    result = table([{**row, "image": str(photo), "source": path.parent.name} for row in bare])
+    result = of_file(path, [(said, str(photo))], whole=whole)
     result.attrs["size"] = said.size
-    if not whole:
-        result.attrs["problems"] = [str(problem) for problem in problems]
     return result
 
 

@@ -70,7 +70,7 @@ def _wishes() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", choices=tuple(tables.ARMS), default=tuple(tables.ARMS))
     parser.add_argument("--tests", nargs="+", choices=TESTS, default=TESTS)
     parser.add_argument("--epochs", type=int, default=7, help="of all layers, after two of the head (default 7)")
-    parser.add_argument("--cache", type=Path, default=Path("data/work/artificial"), help="pictures and running models")
+    parser.add_argument("--cache", type=Path, default=Path("data/artificial"), help="pictures and running models")
     parser.add_argument("--limit", type=int, help="faces an arm has at most, for a trial")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--dev-only", action="store_true", help="measure on dev alone: the tests stay unseen")

@@ -13,7 +13,7 @@ from lib.train.recipe import listed as lines
 __all__ = ["grouped", "listed", "lookalikes", "prepared", "tested"]
 
 BOX = ["x1", "y1", "x2", "y2"]
-RECORD, SELFIE = "photos-853", (301, 400)
+RECORD = "photos-853"
 MIN_SIDE = 20  # pixels of the shorter side of a face of photos-853
 
 
@@ -44,15 +44,13 @@ def grouped(boxed: pd.DataFrame, twins: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_record(data: Path) -> pd.DataFrame:
-    """The labelled faces of photos-853 of 20 px and more; its series of selfies of two people goes by one identity.
+    """The labelled faces of photos-853 of 20 px and more, as published.
 
     They train only where another set is tested on, and no such model is scored here.
     """
     table = labels.read_folder(data / RECORD, clip=False)[0].assign(source=RECORD)  # boxes as published: 317, not 316
     sides = (table[["x2", "y2"]].to_numpy() - table[["x1", "y1"]].to_numpy()).min(1)
-    table = table[sides >= MIN_SIDE].reset_index(drop=True)
-    selfie = table["image"].map({image: images.size(image) == SELFIE for image in set(table["image"])})
-    return table.assign(identity=selfie.map({True: "two people", False: ""}))
+    return table[sides >= MIN_SIDE].reset_index(drop=True)
 
 
 def tested(test: str, faces_: pd.DataFrame) -> pd.DataFrame:
