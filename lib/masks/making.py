@@ -153,11 +153,12 @@ def generate(
 
     Written to `into.masked`: NAME.jpg, NAME.xml by write_labels(path, table, size=(w, h)), NAME.png (the pixel mask);
     the manifest names the parent, style, wear, landmarks and seed. The photos stay as they are; what an earlier run
-    made with the same wishes is taken over, and is never itself a photo to draw on. refuse: (points, box) → why a face cannot be masked, or None; such faces
-    are rows of skipped, with their box. styles (names or paths of transparent PNGs), wears: None draws all by their
-    shares. scarf_as: the class that a scarf over mouth and nose counts as. lookalikes: the share of pictures that get a
-    look-alike in place of a mask, or names of `LOOKALIKES`: then all do; such a face is without_mask, its style the
-    kind. With a share, some masks are seen together with one (`together`). Same seed, same bytes.
+    made with the same wishes is taken over, and is never itself a photo to draw on. refuse: (points, box) → why a face
+    cannot be masked, or None; such faces are rows of skipped, with their box. styles (names or paths of transparent
+    PNGs), wears: None draws all by their shares. scarf_as: the class that a scarf over mouth and nose counts as.
+    lookalikes: the share of pictures that get a look-alike in place of a mask, or names of `LOOKALIKES`: then all do;
+    such a face is without_mask, its style the kind. With a share, some masks are seen together with one (`together`).
+    Same seed, same bytes.
     """
     if per_face < 1:
         raise ValueError(f"per_face: must be at least 1, got {per_face}")
