@@ -170,12 +170,12 @@ def _unlike_hair(lab: np.ndarray, seen: light.Light) -> np.ndarray:
     small = cv2.resize(lab, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA)  # strands are not told one by one
     skin, hair = (_nearest(small.reshape(-1, 3), samples) + 2 for samples in (seen.cheeks, around))
     share = cv2.GaussianBlur((hair / (skin + hair)).reshape(small.shape[:2]), (0, 0), 0.7)
-    return cv2.resize(1 / (1 + np.exp(40 * (0.45 - share))), (w, h), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(1 / (1 + np.exp(40 * (0.41 - share))), (w, h), interpolation=cv2.INTER_LINEAR)
 
 
 def _nearest(colours: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Distance (n,) of each colour in Lab (n, 3) to the nearest of others (m, 3); lightness counts half."""
-    one, other = (np.asarray(part, np.float32) * np.float32([0.5, 1, 1]) for part in (colours, others))
+    one, other = (np.asarray(part, np.float32) * np.array([0.5, 1, 1], np.float32) for part in (colours, others))
     square = (one**2).sum(1) + ((other**2).sum(1)[:, None] - 2 * (other @ one.T)).min(0)
     return np.sqrt(np.maximum(square, 0))
 
