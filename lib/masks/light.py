@@ -8,7 +8,7 @@ import numpy as np
 
 from . import head
 
-__all__ = ["Light", "blur", "estimate", "grain", "shrunk"]
+__all__ = ["Light", "blur", "estimate", "grain", "shown", "shrunk"]
 
 # Where bare skin is mostly seen: (x, y) on the neutral head, both sides. Lips, brows and nostrils are left out.
 _HALF = [(0.0, -0.7), (0.3, -0.65), (0.6, -0.6), (0.0, 0.25), (0.0, 0.5), (0.3, 0.35), (0.45, 0.3), (0.6, 0.35)]
@@ -47,6 +47,14 @@ class Light:
     def on(self, normals: np.ndarray) -> np.ndarray:
         """Light (…) on surfaces with normals (…, 3) in the camera's axes; never fully dark."""
         return np.maximum(self.ambient + normals @ self.toward, 0.3 * self.ambient)
+
+
+def shown(linear: np.ndarray) -> np.ndarray:
+    """Linear light (…), 1 = full scale, as the photo shows it: 0–255, not rounded; from 0.7 on highlights roll off."""
+    if float(linear.max(initial=0)) > 0.7:
+        high = np.maximum(linear - np.float32(0.7), 0)
+        linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * high / (np.float32(0.3) + high)
+    return cv2.sqrt(linear).reshape(linear.shape) * np.float32(255)
 
 
 @cache
