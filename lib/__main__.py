@@ -335,18 +335,27 @@ def _photos(source: str) -> tuple[list[Path], Path]:
 @click.argument("photos", type=click.Path(exists=True))
 @click.option("--out", required=True, help="The workspace: masked/ and manifest.sqlite.")
 @click.option("--per-face", default=1, show_default=True, help="Masked copies of each face.")
-@click.option("--style", "styles", multiple=True, help="Only this style, or a transparent PNG (several times).")
-@click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
+@click.option("--style", "styles", multiple=True,
+              help="Only this style, or a transparent PNG (several times); a name that is none lists all.")  # fmt: skip
+@click.option("--wear", "wears", multiple=True,
+              help="Only this way of wearing (several times): with_mask, nose_out, mouth_out, under_chin, chin_out, "
+                   "pushed_up, hanging, loose, upside_down.")  # fmt: skip
 @click.option("--scarf-as", default="without_mask", show_default=True, help="The class of scarves over mouth and nose.")
 @click.option("--look-alikes", "lookalikes", default=0.0, show_default=True,
               help="Share of pictures with a hand, a beard, a cup … in place of a mask.")  # fmt: skip
-@click.option("--workers", default=1, show_default=True, help="Processes that draw at the same time.")
-@click.option("--seed", default=0, show_default=True)
-def mask(photos: str, out: str, workers: int, **options: Any) -> None:
+@click.option(
+    "--check", is_flag=True, help="Ask the shipped model first, and leave photos out where a mask may be worn."
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes that draw at the same time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def mask(photos: str, out: str, check: bool, workers: int, **options: Any) -> None:
     """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
 
+    Every face in PHOTOS is taken as bare, the ones beside the masked face too; where you are not sure, give --check.
     The photos stay as they are; a run that was ended goes on where it was.
     """
+    from collections import Counter
     from concurrent.futures import ProcessPoolExecutor
     from contextlib import nullcontext
 
@@ -355,15 +364,31 @@ def mask(photos: str, out: str, workers: int, **options: Any) -> None:
     from . import faces, labels, landmarks, masks
     from .workspace import Workspace
 
+    bar = tqdm if sys.stderr.isatty() else None
+    bare, aside = _bare(_photos(photos)[0], progress=bar) if check else (_photos(photos)[0], [])
     with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
         made, skipped = masks.generate(
-            _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
-            refuse=landmarks.implausible, write_labels=labels.write_voc, executor=pool,
-            progress=tqdm if sys.stderr.isatty() else None, **options,
+            bare, into=Workspace(out), find=faces.finder(), locate=landmarks.finder(), refuse=landmarks.implausible,
+            write_labels=labels.write_voc, executor=pool, progress=bar, **options,
         )  # fmt: skip
-    for row in skipped:
-        click.echo(f"left out {row['item']}: {row['reason']}", err=True)
-    click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}")
+    left = Counter((row["item"], row["reason"], "box" in row) for row in aside + skipped)
+    for (item, reason, face), count in left.items():
+        of = f"{count} face{'s' * (count > 1)} of " if face else ""
+        click.echo(f"left out {of}{item}: {reason}", err=True)
+    counts = made.loc[made["origin"] == "artificial", "label"].value_counts()
+    told = ", ".join(f"{count} {label}" for label, count in counts.items())
+    click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}" + f": {told}" * bool(told))
+
+
+def _bare(photos: list[Path], *, progress: Any) -> tuple[list[Path], list[dict[str, Any]]]:
+    """The photos on which the shipped model sees bare faces only, and the others as rows with their reason."""
+    import pandas as pd
+
+    from . import dataset, detect, images, labels
+
+    kept = pd.DataFrame({"path": photos, "sha256": [images.sha256(p) for p in photos], "label": ""})
+    bare, aside = dataset.bare(kept, labels.table(), ask=detect.MaskDetector.load("full"), progress=progress)
+    return list(bare["path"]), aside
 
 
 @main.command()
