@@ -12,7 +12,7 @@ from . import assets, boxes
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["LIVE", "NAMES", "Finder", "finder"]
+__all__ = ["FRAMING", "LIVE", "NAMES", "Finder", "finder"]
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +21,12 @@ MAX_SIDE = {"yunet": 1280, "res10": 300, "hog": 640}  # pixels of the longer sid
 LIVE = 640  # the same for a camera's picture: 10 ms against 40
 MIN_SCORE = {"yunet": 0.5, "res10": 0.5, "hog": 0.0}  # HOG's score is a margin, not a probability
 _LEAST = 320  # pixels; the smallest size at which YuNet looks again: it finds faces that fill the picture
-_SAME = 0.3  # boxes that overlap by more are one face
-# What is added to a box, in shares of its width and height. YuNet's begins above the brows and ends on a mask, before
-# the chin: of labelled boxes it lacks this much in the median (tests/benchmarks/boxes.py).
-FRAMING = np.array([0.0, 0.04, 0.0, 0.05])
+_SAME = 0.2  # boxes that overlap by more are one face
+_ALIKE = 0.6  # of those, the ones that overlap by more place it together
+# What is added to YuNet's box, in shares of its width and height: its boxes begin above the forehead and end on a mask,
+# before the chin. The mean of the medians of three origins: labelled photos, tight crops of masked faces, drawn masks
+# against the same bare faces (tests/benchmarks/boxes.py).
+FRAMING = (0.0, 0.04, 0.0, 0.045)
 
 
 class Finder:
@@ -142,13 +144,13 @@ def _sides(max_side: int) -> list[int]:
 def _merged(xyxy: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One box a face: of boxes (n, 4) that overlap by more than `_SAME`, the best one's place is the mean by score.
 
-    Only those take part in the mean that overlap it by more than half.
+    Only those take part in the mean that overlap it by more than `_ALIKE`.
     """
     if not len(xyxy):
         return xyxy, scores
     xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
     kept = np.asarray(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, _SAME), int).reshape(-1)
-    weights = scores * (boxes.iou(xyxy[kept], xyxy) >= 0.5)
+    weights = scores * (boxes.iou(xyxy[kept], xyxy) > _ALIKE)
     return weights @ xyxy / weights.sum(1, keepdims=True), scores[kept]
 
 

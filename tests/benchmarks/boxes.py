@@ -135,7 +135,7 @@ def main() -> None:
                ("photos-labelled", "photos-worn-incorrectly")}  # fmt: skip
     sources["tight crops"] = list(tight(wish.data / "faces-4k" / "with_mask", wish.every * 4))
     sources["drawn masks"] = list(drawn(wish.data / "photos-bare", wish.every * 2))
-    settings = [(max_side, 0.5) for max_side in (320, 640, 1280)] + [(1280, least) for least in (0.3, 0.7)]
+    settings = [(max_side, 0.5) for max_side in (320, 640, 1280)] + [(1280, 0.3)]
     looks, pairs = [], {}
     for max_side, least in settings:
         find = faces.finder("yunet", max_side=max_side, min_score=least)
