@@ -23,6 +23,7 @@ MIN_SCORE = {"yunet": 0.5, "res10": 0.5, "hog": 0.0}  # HOG's score is a margin,
 _LEAST = 320  # pixels; the smallest size at which YuNet looks again: it finds faces that fill the picture
 _SAME = 0.2  # boxes that overlap by more are one face
 _ALIKE = 0.6  # of those, the ones that overlap by more place it together
+_INSIDE = 0.7  # of the smaller box; a box with more of itself in a better one is a part of that face
 # What is added to YuNet's box, in shares of its width and height: its boxes begin above the forehead and end on a mask,
 # before the chin. The mean of the medians of three origins: labelled photos, tight crops of masked faces, drawn masks
 # against the same bare faces (tests/benchmarks/boxes.py).
@@ -144,14 +145,20 @@ def _sides(max_side: int) -> list[int]:
 def _merged(xyxy: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One box a face: of boxes (n, 4) that overlap by more than `_SAME`, the best one's place is the mean by score.
 
-    Only those take part in the mean that overlap it by more than `_ALIKE`.
+    Only those take part in the mean that overlap it by more than `_ALIKE`. A box that lies in a better one, or round
+    it, is left out: a large look sees faces in parts of faces.
     """
     if not len(xyxy):
         return xyxy, scores
     xywh = np.concatenate([xyxy[:, :2], xyxy[:, 2:] - xyxy[:, :2]], axis=1)
     kept = np.asarray(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.0, _SAME), int).reshape(-1)
     weights = scores * (boxes.iou(xyxy[kept], xyxy) > _ALIKE)
-    return weights @ xyxy / weights.sum(1, keepdims=True), scores[kept]
+    places = weights @ xyxy / weights.sum(1, keepdims=True)
+    areas, overlap = boxes.area(places), boxes.iou(places, places)
+    both = overlap * (areas[:, None] + areas[None]) / (1 + overlap)
+    inside = np.tril(both / np.minimum(areas[:, None], areas[None]) > _INSIDE, -1)
+    alone = [i for i in range(len(kept)) if not inside[i].any()]
+    return places[alone], scores[kept][alone]
 
 
 def _res10(min_score: float, max_side: int) -> Callable:

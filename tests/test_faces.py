@@ -72,7 +72,9 @@ def test_all_three_find_a_real_face(shared, weights, name):
 
 
 BOXES = st.lists(
-    st.tuples(*[st.integers(0, 300)] * 2, *[st.integers(5, 90)] * 2, st.floats(0.1, 1)), min_size=1, max_size=12
+    st.tuples(*[st.integers(0, 300)] * 2, *[st.integers(5, 90)] * 2, st.floats(0.125, 1, width=32)),
+    min_size=1,
+    max_size=12,
 )
 
 
@@ -92,6 +94,13 @@ def test_what_is_seen_twice_is_one_face_in_the_middle_by_score():
     places, scores = faces._merged(xyxy, np.array([0.9, 0.3, 0.5]))
     np.testing.assert_allclose(places, [[0, 2.5, 100, 102.5], [300, 0, 340, 40]])
     assert scores.tolist() == [0.9, 0.5]
+
+
+def test_a_face_in_a_part_of_a_better_one_is_none_and_neighbours_stay():
+    xyxy = np.array([[0, 0, 100, 100], [10, 40, 40, 70], [80, 50, 130, 110]], float)
+    for scores in ([0.9, 0.6, 0.7], [0.7, 0.6, 0.9]):
+        places, best = faces._merged(xyxy, np.array(scores))
+        assert sorted(places.tolist()) == [xyxy[0].tolist(), xyxy[2].tolist()] and best.min() == 0.7
 
 
 def test_a_photo_is_looked_at_in_halves_down_to_320():
