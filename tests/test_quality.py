@@ -248,3 +248,26 @@ def test_a_copy_in_another_format_carries_the_corrections(folder, tmp_path, caps
     assert main.start(arguments) == 0
     assert labels.read_voc(tmp_path / "new/annotations/04.xml")["label"].tolist() == [BARE]
     assert len(labels.read_voc(tmp_path / "new/annotations/05.xml")) == 0  # no face, by a person's word
+
+
+def test_the_published_corrections_fit_the_sets_they_are_about(shared):
+    """Every line meets exactly one label of its set, as published."""
+    path = Path(__file__).parent.parent / "models" / "corrections.csv"
+    changes = labels.read_corrections(path)
+    for name in ("photos-853", "faces-4k"):
+        ours = [one for one in changes if one["file"].startswith(name)]
+        files = {Path(one["file"]).stem for one in ours}
+        table = labels.table(
+            row
+            for one in ours
+            for row in [dict(zip(("x1", "y1", "x2", "y2"), one["box"] or (0, 0, 1, 1), strict=True)) | {
+                "image": str(shared / "data" / one["file"]), "label": one["old"]}]
+        )  # fmt: skip
+        assert all(Path(image).is_file() for image in table["image"])
+        result, left = labels.corrected(table, ours)
+        assert not left and result.attrs["corrected"] == len(ours) > 3 and len(files) == len(ours)
+    boxed = [one for one in changes if one["box"]]
+    for one in boxed:
+        note = shared / "data" / one["file"].replace("images", "annotations").replace(".jpg", ".xml")
+        _, left = labels.corrected(labels.read_voc(note, whole=False), [one])
+        assert left == [] and note.is_file()

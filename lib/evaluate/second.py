@@ -48,9 +48,7 @@ def second_opinion(table: "pd.DataFrame", values: np.ndarray, *, seed: int = 0) 
 
     values (n, k): features of the table's faces. Five folds by group (by photo where there are none), so that no
     look-alike of a face teaches its label. score is the probability of the answer, doubt one minus that of the label.
-    denied: another class is likely by its own standard, the mean probability of the faces labelled so, and the label is
-    less likely than it (confident learning: Northcutt 2021, arXiv 1911.00068). Raises ValueError for one class only, or
-    fewer than two groups.
+    denied: the answer is another class than the label. Raises ValueError for one class only, or fewer than two groups.
     """
     import pandas as pd
     from sklearn.linear_model import LogisticRegression
@@ -71,10 +69,5 @@ def second_opinion(table: "pd.DataFrame", values: np.ndarray, *, seed: int = 0) 
         p = cross_val_predict(probe, values, labels, groups=groups, cv=cut, method="predict_proba")
     names = np.unique(labels)
     own = p[np.arange(len(labels)), np.searchsorted(names, labels)]
-    usual = np.array([p[labels == name, c].mean() for c, name in enumerate(names)])
-    likely = np.where(p >= usual, p, 0.0)
-    other = names[likely.argmax(1)]
-    denied = (likely.max(1) > own) & (other != labels)
-    answer = np.where(denied, other, names[p.argmax(1)])
-    score = p[np.arange(len(labels)), np.searchsorted(names, answer)]
-    return table.reset_index(drop=True).assign(answer=answer, score=score, doubt=1 - own, denied=denied)
+    answer = names[p.argmax(1)]
+    return table.reset_index(drop=True).assign(answer=answer, score=p.max(1), doubt=1 - own, denied=answer != labels)
