@@ -186,6 +186,16 @@ def test_the_whole_search_finds_the_planted_error_and_a_correction_mends_it(fold
     assert "0 other class" in capsys.readouterr().out
 
 
+def test_labels_of_one_class_get_no_second_opinion_but_their_boxes_are_looked_at(tmp_path):
+    a = images.write(tmp_path / "a.png", scene(1))
+    done = evaluate.quality(labels.table([face(a), face(a, 1, 1, 6, 8)]))
+    assert "No second opinion" in done.notes[-1] and list(done.findings["kind"]) == ["tiny box"]
+    assert done.figures()["judged"] == 0 and len(done.faces) == 2
+    assert len(evaluate.quality(labels.table([])).findings) == 0
+    with pytest.raises(ValueError, match="no labels in it"):
+        evaluate.quality(tmp_path)
+
+
 # --- corrections ---
 
 

@@ -78,12 +78,13 @@ def quality(
     The probe is cross-validated by groups of look-alikes and people, on features of a backbone; smaller faces than
     min_side (pixels) are not asked about. weights: the backbone, by default that of the shipped model where none of the
     photos taught it, else ImageNet's. corrections: a list to apply first (`labels.read_folder`). Needs TensorFlow.
-    Raises ValueError where there is no label, or one class only.
+    Where they are of one class, or of one group, nobody is asked. Raises ValueError for a folder without labels.
     """
-    table, notes = (data, []) if not isinstance(data, (str, Path)) else _read(Path(data), corrections)
+    table, notes = _read(Path(data), corrections) if isinstance(data, (str, Path)) else (data, [])
     if not len(table):
-        raise ValueError(f"{data if isinstance(data, (str, Path)) else 'table'}: no labels in it")
-    table = dataset.locate(dataset.trainable(table), faces.finder(), progress=progress)
+        nothing = table.assign(answer="", score=np.nan, doubt=np.nan, framing="")
+        return Quality(_listed([], nothing), nothing, ["No labels."])
+    table = dataset.locate(table, faces.finder(), progress=progress)
     notes += [f"Left out {row['item']}: {row['reason']}." for row in table.attrs.get("skipped", [])]
     prints, _ = dedupe.fingerprints(sorted(set(table["image"])), progress=progress)
     twins = dedupe.groups(prints, max_distance=TWINS, max_bits=TWIN_BITS)
@@ -100,6 +101,8 @@ def quality(
 
 def _read(folder: Path, corrections: str | Path | None) -> tuple["pd.DataFrame", list[str]]:
     table, problems = labels.read_folder(folder, clip=False, corrections=corrections)
+    if not len(table):
+        raise ValueError(f"{folder}: no labels in it; give photos with their labels, or folders named like classes")
     first = f", the first: {problems['file'][0]}: {problems['reason'][0]}" if len(problems) else ""
     return table, [f"{len(problems)} remarks on files of labels{first}."] if len(problems) else []
 
@@ -110,10 +113,12 @@ def _judged(
     """The table with answer, score, doubt and denied, told of the faces that are large enough."""
     large = (table[["x2", "y2"]].to_numpy(float) - table[["x1", "y1"]].to_numpy(float)).min(1) >= min_side
     part = table[large & table["label"].isin(classes.NAMES)]
+    result = table.assign(answer="", score=np.nan, doubt=np.nan, denied=False)
+    if part["label"].nunique() < 2 or part["group"].nunique() < 2:
+        return result, ["No second opinion: it takes faces of two classes, and of two people or scenes."]
     source, note = (weights, f"Features: {weights}.") if weights is not None else _backbone(part["image"])
     crops = dataset.crops(part, margin=MARGIN, size=SIZES.get(str(source), SIZE), progress=progress)
     opinion = second_opinion(part, features(crops, weights=source, progress=progress), seed=seed)
-    result = table.assign(answer="", score=np.nan, doubt=np.nan, denied=False)
     for name in ("answer", "score", "doubt", "denied"):
         result.loc[part.index, name] = opinion[name].to_numpy()
     right = float((opinion["answer"] == opinion["label"]).mean())

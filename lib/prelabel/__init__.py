@@ -192,8 +192,8 @@ def compare(
     """Ask the model about labelled faces, writing nothing: (the table with answer, score and doubt, skipped).
 
     A found face speaks for the labelled box that it overlaps (IoU ≥ 0.3); for a row whose box is the whole image, the
-    largest does. Where none does, the answer is NOT_FOUND, without score and doubt. new: also a row of origin "auto" for
-    every found face that no label speaks of, in photos whose faces are boxed; a sure face has a high doubt.
+    largest does. Where none does, the answer is NOT_FOUND, without score and doubt. new: also a row of origin "auto"
+    for every found face that no label speaks of, in photos whose faces are boxed; a sure face has a high doubt.
     """
     groups = [_Group(str(name), tuple(map(dict, g.to_dict("records")))) for name, g in faces.groupby("image")]
     results, skipped = batch.run(_Compare(detector, new), groups, executor=executor, progress=progress)

@@ -66,22 +66,16 @@ def leaf(lab: conftest.Lab, page: Any) -> None:
     lab.run(page, lab.notebook("leaf.ipynb", WALL))
     page.locator(".fw-cell img").first.wait_for(timeout=60_000)
     times = []
-    for number in range(1, -(-FACES // 60)):
-        page.locator(".fw-cell").first.focus()
+    for _ in range(1, -(-FACES // 60)):
         times.append(
             page.evaluate(
-                """async (first) => {
-                const start = performance.now();
-                document.querySelector(".fw-cell").dispatchEvent(new KeyboardEvent("keydown", {key: "PageDown", bubbles: true}));
-                const shown = () => document.querySelector(".fw-where").textContent.startsWith(first + "–")
-                    && !document.querySelector(".fw-grid").matches(".fw-old")
-                    && [...document.querySelectorAll(".fw-cell img")].every((img) => img.complete)
-                    && document.querySelector(".fw-cell").isConnected;
-                while (!shown()) await new Promise(requestAnimationFrame);
+                """async () => {
+                const start = performance.now(), before = document.querySelector(".fw-cell");
+                before.dispatchEvent(new KeyboardEvent("keydown", {key: "PageDown", bubbles: true}));
+                while (document.querySelector(".fw-cell") === before) await new Promise(requestAnimationFrame);
                 await Promise.all([...document.querySelectorAll(".fw-cell img")].map((img) => img.decode()));
                 return performance.now() - start;
-            }""",
-                number * 60 + 1,
+            }"""
             )
         )
         page.wait_for_timeout(300)  # a person looks; meanwhile the next page comes
@@ -94,7 +88,7 @@ def main() -> None:
 
     home = Path(tempfile.mkdtemp())
     try:
-        with conftest.running(home) as lab, sync_playwright() as playwright:
+        with conftest.running(home, conftest.SHOWN) as lab, sync_playwright() as playwright:
             program = next(filter(None, map(shutil.which, conftest.BROWSERS)))
             browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             drag(lab, browser.new_page(viewport={"width": 1280, "height": 900}))
