@@ -252,6 +252,14 @@ def test_a_bad_list_is_refused_with_its_line(tmp_path, line, reason):
         labels.read_corrections(images.write(tmp_path / "b.csv", "file,new\na.png,mask\n"))
 
 
+def test_figures_on_corrected_labels_say_so(folder, tmp_path):
+    path = listed(tmp_path, f"set/04.png,40,30,100,90,{MASK},{BARE},")
+    plain, notes = evaluate.labelled(folder, None)
+    table, said = evaluate.labelled(folder, None, corrections=path)
+    assert "Not as published: 1 labels, which list.csv corrects." in said and not any("published" in n for n in notes)
+    assert (table["label"] != plain["label"]).sum() == 1
+
+
 def test_a_copy_in_another_format_carries_the_corrections(folder, tmp_path, capsys):
     path = listed(tmp_path, f"set/04.png,40,30,100,90,{MASK},{BARE},", f"set/05.png,40,30,100,90,{MASK},removed,")
     arguments = ["convert", str(folder), "--to", "voc", "--out", str(tmp_path / "new"), "--corrections", str(path)]

@@ -54,7 +54,7 @@ def labelled(
     table, words = told(table)
     notes = [f"Faces counted: {words}."]
     if corrections is not None:
-        notes.append(f"{changed} labels are not as published: {Path(corrections).name} corrected them.")
+        notes.append(f"Not as published: {changed} labels, which {Path(corrections).name} corrects.")
     if len(problems):
         first = problems.iloc[0]
         notes.append(f"{len(problems)} remarks on labels, the first: {Path(first['file']).name}: {first['reason']}.")

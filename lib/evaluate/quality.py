@@ -174,6 +174,7 @@ def quality_sheets(
 def _seen(row: dict[str, Any], margin: float, side: int) -> np.ndarray:
     """A face with its surroundings; its box is drawn last, so that lines stay thin on a small face."""
     box = np.array([row[c] for c in ("x1", "y1", "x2", "y2")], float)
+    margin = 0.0 if row.get("framing") == "whole" else margin
     cut = boxes.crop(images.read(row["image"]), box, margin=margin, size=2 * side)
     if row.get("framing") == "labelled":
         w, h = (box[2:] - box[:2]) * 2 * side / (max(box[2:] - box[:2]) * (1 + 2 * margin))

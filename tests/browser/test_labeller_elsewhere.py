@@ -21,8 +21,8 @@ labeller.Labeller(pd.read_pickle("faces.pkl"), into="labels", order="file")
 def draw_and_reload(lab: Any, page: Any, there: Path, *, at: str = "lab/tree") -> None:
     """Draw a box in a notebook of `lab` whose kernel works in another folder, class it, undo, save, reload."""
     labels.table(faces_of(there, "a.jpg", (50, 60, 150, 200))).to_pickle(there / "faces.pkl")
-    lab.notebook("draw.ipynb", CELL.format(there=str(there)))
-    lab.run(page, "draw.ipynb", at=at)
+    lab.notebook("elsewhere.ipynb", CELL.format(there=str(there)))
+    lab.run(page, "elsewhere.ipynb", at=at)
     page.locator(".fm-box").first.wait_for(timeout=60_000)
     page.locator(".fm-img").scroll_into_view_if_needed()
     note = there / "labels" / "a.xml"
@@ -33,7 +33,7 @@ def draw_and_reload(lab: Any, page: Any, there: Path, *, at: str = "lab/tree") -
     lab.until(lambda: labels.read_voc(note)["label"][1] == "mask_worn_incorrectly")
     page.keyboard.press("Control+z")
     lab.until(lambda: labels.read_voc(note)["label"][1] == "without_mask")
-    lab.run(page, "draw.ipynb", at=at)
+    lab.run(page, "elsewhere.ipynb", at=at)
     page.locator(".fm-box").nth(1).wait_for(timeout=60_000)
     assert page.locator(".fm-box").all_inner_texts()[1] == "No mask"
     assert np.allclose(boxes(note), [[50, 60, 150, 200], [300, 100, 420, 260]], atol=3)
