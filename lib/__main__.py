@@ -335,18 +335,27 @@ def _photos(source: str) -> tuple[list[Path], Path]:
 @click.argument("photos", type=click.Path(exists=True))
 @click.option("--out", required=True, help="The workspace: masked/ and manifest.sqlite.")
 @click.option("--per-face", default=1, show_default=True, help="Masked copies of each face.")
-@click.option("--style", "styles", multiple=True, help="Only this style, or a transparent PNG (several times).")
-@click.option("--wear", "wears", multiple=True, help="Only this way of wearing (may be given several times).")
+@click.option("--style", "styles", multiple=True,
+              help="Only this style, or a transparent PNG (several times); a name that is none lists all.")  # fmt: skip
+@click.option("--wear", "wears", multiple=True,
+              help="Only this way of wearing (several times): with_mask, nose_out, mouth_out, under_chin, chin_out, "
+                   "pushed_up, hanging, loose, upside_down.")  # fmt: skip
 @click.option("--scarf-as", default="without_mask", show_default=True, help="The class of scarves over mouth and nose.")
 @click.option("--look-alikes", "lookalikes", default=0.0, show_default=True,
               help="Share of pictures with a hand, a beard, a cup … in place of a mask.")  # fmt: skip
-@click.option("--workers", default=1, show_default=True, help="Processes that draw at the same time.")
-@click.option("--seed", default=0, show_default=True)
-def mask(photos: str, out: str, workers: int, **options: Any) -> None:
+@click.option(
+    "--check", is_flag=True, help="Ask the shipped model first, and leave photos out where a mask may be worn."
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes that draw at the same time.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def mask(photos: str, out: str, check: bool, workers: int, **options: Any) -> None:
     """Put artificial masks on the bare faces of a folder of PHOTOS: pictures, Pascal VOC files and pixel masks.
 
+    Every face in PHOTOS is taken as bare, the ones beside the masked face too; where you are not sure, give --check.
     The photos stay as they are; a run that was ended goes on where it was.
     """
+    from collections import Counter
     from concurrent.futures import ProcessPoolExecutor
     from contextlib import nullcontext
 
@@ -355,15 +364,31 @@ def mask(photos: str, out: str, workers: int, **options: Any) -> None:
     from . import faces, labels, landmarks, masks
     from .workspace import Workspace
 
+    bar = tqdm if sys.stderr.isatty() else None
+    bare, aside = _bare(_photos(photos)[0], progress=bar) if check else (_photos(photos)[0], [])
     with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
         made, skipped = masks.generate(
-            _photos(photos)[0], into=Workspace(out), find=faces.finder(), locate=landmarks.finder(),
-            refuse=landmarks.implausible, write_labels=labels.write_voc, executor=pool,
-            progress=tqdm if sys.stderr.isatty() else None, **options,
+            bare, into=Workspace(out), find=faces.finder(), locate=landmarks.finder(), refuse=landmarks.implausible,
+            write_labels=labels.write_voc, executor=pool, progress=bar, **options,
         )  # fmt: skip
-    for row in skipped:
-        click.echo(f"left out {row['item']}: {row['reason']}", err=True)
-    click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}")
+    left = Counter((row["item"], row["reason"], "box" in row) for row in aside + skipped)
+    for (item, reason, face), count in left.items():
+        of = f"{count} face{'s' * (count > 1)} of " if face else ""
+        click.echo(f"left out {of}{item}: {reason}", err=True)
+    counts = made.loc[made["origin"] == "artificial", "label"].value_counts()
+    told = ", ".join(f"{count} {label}" for label, count in counts.items())
+    click.echo(f"{made['image'].nunique()} pictures in {Workspace(out).masked}" + f": {told}" * bool(told))
+
+
+def _bare(photos: list[Path], *, progress: Any) -> tuple[list[Path], list[dict[str, Any]]]:
+    """The photos on which the shipped model sees bare faces only, and the others as rows with their reason."""
+    import pandas as pd
+
+    from . import dataset, detect, images, labels
+
+    kept = pd.DataFrame({"path": photos, "sha256": [images.sha256(p) for p in photos], "label": ""})
+    bare, aside = dataset.bare(kept, labels.table(), ask=detect.MaskDetector.load("full"), progress=progress)
+    return list(bare["path"]), aside
 
 
 @main.command()
@@ -428,29 +453,41 @@ def convert(folder: Path, to: str, out: Path, corrections: Path | None) -> None:
 
 
 @main.command()
-@click.option("--recipe", type=click.Choice(["full"]), default="full", show_default=True, help="The model to train.")
+@click.option(
+    "--recipe", type=click.Choice(["full", "small"]), default="full", show_default=True, help="The model to train."
+)
 @click.option("--data", required=True, type=click.Path(exists=True), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
 @click.option("--cache", type=click.Path(file_okay=False), help="Keep boxes, groups and crops here for the next time.")
 @click.option("--logdir", type=click.Path(file_okay=False), help="Also write a log for TensorBoard here.")
 @click.option("--sweep", help="Try many plans instead: a TOML file, or words as in 'rate=1e-4,1e-3 batch=16,32'.")
-def train(recipe: str, data: str, out: str, cache: str | None, logdir: str | None, sweep: str | None) -> None:
-    """Train the model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
+@click.option("--seed", default=0, show_default=True, help="Another chance: split, network and order of the faces.")
+def train(recipe: str, data: str, out: str, seed: int, **options: str | None) -> None:
+    """Train a model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
 
-    Some half an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
+    Up to an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
     notebook 04, or make run DATA=photos. --sweep trains every combination of what it names (fields of train.Plan, and
     rate for both stages), looks at validation alone, and writes sweep.csv, sweep.json and sweep.png; --data may then
     also be a table of faces with a split (.parquet).
     """
     import logging
+    import multiprocessing
+    import os
+    from concurrent.futures import ProcessPoolExecutor
+
+    from tqdm import tqdm
 
     from . import train as room
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    cache, logdir, sweep = (options[name] for name in ("cache", "logdir", "sweep"))
     if sweep:
         _sweep(data, out, cache, room.grid(sweep))
         return
-    done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir)
+    context = multiprocessing.get_context("spawn")  # a fork of TensorFlow's threads may hang
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir, executor=pool,
+                           progress=tqdm if sys.stderr.isatty() else None, seed=seed)  # fmt: skip
     click.echo(json.dumps(done.card["measures"], indent=1))
     click.echo(room.speed(done.history))
 

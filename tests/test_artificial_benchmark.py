@@ -12,6 +12,7 @@ from benchmarks.artificial.tables import ARMS, Counts
 
 from lib import batch, boxes, images, masks
 from lib.classes import NAMES
+from lib.train import drawing
 
 WITH, WITHOUT, WRONG = NAMES
 SOURCES = ("faces-4k", "photos-bare/obs", "photos-bare/ilc", "photos-bare/spt", "photos-labelled")
@@ -41,7 +42,7 @@ def crowd(each=40):
 def unpainted(monkeypatch):
     """Pictures of nothing, a crop a wish: what is tested here is who is drawn on."""
 
-    def draw(jobs, arm, executor):
+    def draw(jobs, draw, executor, progress):
         told = [(i, w) for i, (*_, wanted) in enumerate(jobs) for w in wanted]
         label = {"as it is": "", "placed": "", "flat": WITH, "mask": None, "lookalike": WITHOUT}
         words = [[label[w.kind] if w.kind != "mask" else masks.WEARS[w.wear], w.name, w.wear] for _, w in told]
@@ -49,8 +50,8 @@ def unpainted(monkeypatch):
         none = {"reasons": np.array([], str), "times": np.array([], int)}
         return {"of": np.array([i for i, _ in told], int), "crops": crops, "words": np.array(words, str)} | none
 
-    monkeypatch.setattr(building, "_drawn", draw)
-    monkeypatch.setattr(building, "_key", lambda jobs, arm: building.images.sha256(repr((jobs, arm)).encode())[:20])
+    monkeypatch.setattr(drawing, "_arrays", draw)
+    monkeypatch.setattr(drawing, "_key", lambda jobs, draw: images.sha256(repr((jobs, draw)).encode())[:20])
 
 
 @pytest.mark.parametrize("test", ["photos-853", "faces-4k"])
@@ -206,7 +207,7 @@ def test_arms_differ_in_one_thing_each():
 def test_the_part_around_a_face_holds_it_and_all_that_a_wide_crop_shows():
     rgb = np.random.default_rng(0).integers(0, 255, (400, 300, 3)).astype(np.uint8)
     face = np.array([120.0, 150.0, 160.0, 200.0])
-    part, box = pictures._part(rgb, face)
+    part, box = drawing._part(rgb, face)
     assert part.shape[0] < 200
     wide = [boxes.crop(p, b, margin=0.6, size=64) for p, b in ((rgb, face), (part, box))]
     assert (wide[0] == wide[1]).all()
@@ -214,21 +215,21 @@ def test_the_part_around_a_face_holds_it_and_all_that_a_wide_crop_shows():
 
 def test_what_lies_outside_the_networks_view_is_not_seen():
     mask, box = np.zeros((200, 200), np.uint8), np.array([50.0, 50.0, 100.0, 100.0])
-    assert not pictures._seen(mask, box)
+    assert not drawing._seen(mask, box)
     mask[150:190, 50:100] = masks.FABRIC
-    assert not pictures._seen(mask, box)
+    assert not drawing._seen(mask, box)
     mask[85:110, 60:90] = masks.FABRIC
-    assert pictures._seen(mask, box)
+    assert drawing._seen(mask, box)
 
 
 def test_what_stays_bare_is_chosen_by_the_rule_that_masks_are_drawn_by(tmp_path, monkeypatch):
     nowhere = lambda rgb, xyxy: np.full((1, 68, 2), np.nan)  # noqa: E731
-    monkeypatch.setattr(pictures, "_locator", lambda: nowhere)
+    monkeypatch.setattr(drawing, "_locator", lambda: nowhere)
     photo = images.write(tmp_path / "a.png", np.full((90, 80, 3), 128, np.uint8))
     job = (0, str(photo), (20.0, 20.0, 60.0, 70.0))
-    assert len(pictures.Draw()((*job, (pictures.Wish("as it is", "", "", 1),)))[1]) == 1
+    assert len(pictures.Draw()((*job, (drawing.Wish("as it is", "", "", 1),)))[1]) == 1
     with pytest.raises(batch.Skip, match="do not settle"):
-        pictures.Draw()((*job, (pictures.Wish("placed", "", "", 1),)))
+        pictures.Draw()((*job, (drawing.Wish("placed", "", "", 1),)))
 
 
 def test_a_share_of_masks_is_seen_together_with_what_is_no_mask():

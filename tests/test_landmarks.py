@@ -135,3 +135,12 @@ def test_a_wall_has_no_landmarks(weights):
     noise = rng.integers(0, 255, (200, 200, 3)).astype(np.uint8)
     points = landmarks.finder()(noise, np.array([[20.0, 20, 150, 180]]))[0]
     assert landmarks.implausible(points, np.array([20.0, 20, 150, 180])) is not None
+
+
+@pytest.mark.parametrize("name", ["obs-0371.jpg", "spt-0022.jpg"])
+def test_a_face_upside_down_is_refused(shared, weights, name):
+    """On these the starts agree on points that stand upright: only the picture turned tells."""
+    rgb = np.ascontiguousarray(images.read(shared / "data" / "photos-bare" / name)[::-1, ::-1])
+    found = faces.finder("yunet")(rgb).xyxy
+    assert len(found)
+    assert not np.isfinite(landmarks.finder()(rgb, found)).any()

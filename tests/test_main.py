@@ -1,6 +1,7 @@
 """The command line as a person types it: what it prints, what it writes, how it ends."""
 
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -225,20 +226,62 @@ def test_an_empty_folder_and_one_photo_are_told_apart(run: Command, tmp_path: Pa
     assert code == 0 and said.startswith("1 faces of 1 photos") and photo.with_suffix(".xml").is_file()
 
 
-def test_mask_takes_a_share_of_look_alikes(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What `mask` asks of `masks.generate`, which draws on nothing and refuses two faces and a photo."""
+    calls: list[dict[str, object]] = []
 
-    def generate(photos: object, **options: object) -> tuple[pd.DataFrame, list[object]]:
-        asked.append(options["lookalikes"])
-        return pd.DataFrame({"image": []}), []
+    def generate(photos: list[Path], **options: object) -> tuple[pd.DataFrame, list[dict[str, object]]]:
+        calls.append(options | {"photos": photos})
+        small = {"item": "a.png", "reason": "too small", "box": [0, 0, 1, 1]}
+        made = pd.DataFrame({"image": ["1.jpg", "1.jpg"], "label": ["with_mask", "without_mask"],
+                             "origin": ["artificial", "auto"]})  # fmt: skip
+        return made, [small, small, {"item": "b.png", "reason": "no face is found"}]
 
     monkeypatch.setattr("lib.masks.generate", generate)
     for door in ("lib.faces.finder", "lib.landmarks.finder"):
         monkeypatch.setattr(door, lambda: None)
+    return calls
+
+
+def test_mask_takes_a_share_of_look_alikes(run: Command, tmp_path: Path, asked: list[dict[str, object]]) -> None:
     photo = images.write(tmp_path / "a.png", coloured())
     for share in ((), ("--look-alikes", "0.2")):
         assert run("mask", photo, "--out", tmp_path / "out", *share)[0] == 0
-    assert asked == [0.0, 0.2]
+    assert [call["lookalikes"] for call in asked] == [0.0, 0.2]
+
+
+def test_mask_tells_what_was_made_and_what_was_left_out(
+    run: Command, tmp_path: Path, asked: list[dict[str, object]]
+) -> None:
+    _, said, complained = run("mask", images.write(tmp_path / "a.png", coloured()), "--out", tmp_path / "out")
+    assert said.strip().endswith("masked: 1 with_mask") and said.startswith("1 pictures in ")
+    assert complained.splitlines() == ["left out 2 faces of a.png: too small", "left out b.png: no face is found"]
+
+
+def test_mask_leaves_out_photos_with_masks_where_it_is_told_to_check(
+    run: Command, tmp_path: Path, asked: list[dict[str, object]]
+) -> None:
+    masked, bare = tmp_path / "photos/masked.png", tmp_path / "photos/bare.png"
+    images.write(masked, coloured())
+    images.write(bare, coloured((200, 0, 0)))
+    _, _, complained = run("mask", tmp_path / "photos", "--out", tmp_path / "out", "--check")
+    assert asked[0]["photos"] == [bare]
+    assert f"left out {masked}: a face may wear a mask already" in complained
+    run("mask", tmp_path / "photos", "--out", tmp_path / "out")
+    assert asked[1]["photos"] == [bare, masked]
+
+
+@pytest.mark.parametrize("wrong", [("--workers", 0), ("--seed", -1)])
+def test_mask_names_the_option_that_cannot_be(run: Command, tmp_path: Path, wrong: tuple[str, int]) -> None:
+    code, _, complained = run("mask", images.write(tmp_path / "a.png", coloured()), "--out", tmp_path / "out", *wrong)
+    assert code == 2 and wrong[0] in complained
+
+
+def test_the_help_of_mask_knows_every_way_of_wearing(run: Command) -> None:
+    from lib.masks import WEARS
+
+    assert all(re.search(rf"\b{wear}\b", run("mask", "--help")[1]) for wear in WEARS)
 
 
 def test_a_full_disk_under_the_manifest_is_a_sentence(

@@ -116,3 +116,24 @@ def test_on_a_turned_head_a_mask_covers_nose_and_mouth_and_stays_on_the_head(yaw
     cv2.fillConvexPoly(hull, cv2.convexHull(points[:36].round().astype(np.int32)), 1)
     hull = cv2.dilate(hull, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
     assert (fabric & (hull == 0)).sum() <= 0.02 * fabric.sum()
+
+
+def head_with(hair, *, skin=(214, 170, 146)):
+    """A face whose crown and sides, ears included, are of one colour; and its points."""
+    points = face(eyes=60, at=(320, 260))
+    rgb = np.random.default_rng(0).integers(0, 12, (720, 640, 3)).astype(np.uint8) + 60
+    cv2.ellipse(rgb, (320, 290), (125, 185), 0, 0, 360, hair, -1)
+    cv2.ellipse(rgb, (320, 305), (58, 110), 0, 0, 360, skin, -1)
+    for point in points[36:48].round().astype(int).tolist():
+        cv2.circle(rgb, point, 2, (40, 30, 30), -1)
+    return rgb, points
+
+
+@pytest.mark.parametrize("hair", [(40, 30, 24), (196, 166, 118), (176, 172, 166), (150, 84, 48)])
+def test_loops_are_behind_hair_of_any_colour(hair):
+    def loops(colour):
+        rgb, points = head_with(colour)
+        return (masks.put_on(rgb, points, style="surgical-blue", rng=1).mask == masks.STRAP).sum()
+
+    assert loops((214, 170, 146)) > 300  # a bald head: all of both loops is seen
+    assert loops(hair) < 0.35 * loops((214, 170, 146))

@@ -270,6 +270,16 @@ def test_a_mask_without_room_in_the_photo_is_a_row_and_not_the_end(tmp_path):
     assert "no face can be masked: points: the mask would lie outside" in skipped[0]["reason"]
 
 
+def test_what_was_drawn_is_never_drawn_on_again(tmp_path):
+    """The workspace may lie among the photos, and a drawn picture may have been copied elsewhere."""
+    paths, work = workroom(tmp_path)
+    first, _ = generate(paths, work)
+    copied = images.write(tmp_path / "photos" / "copy.jpg", Path(first["image"][0]).read_bytes())
+    again, skipped = generate([*paths, *images.find(work.root), copied], work)
+    assert again.equals(first)
+    assert [row["item"] for row in skipped] == [str(copied)] and "not bare" in skipped[0]["reason"]
+
+
 def test_several_processes_make_the_same(tmp_path):
     paths, work = workroom(tmp_path)
     other = workspace.Workspace(tmp_path / "other")

@@ -8,13 +8,18 @@ import numpy as np
 
 from . import head
 
-__all__ = ["Light", "blur", "estimate", "grain", "shrunk"]
+__all__ = ["Light", "blur", "estimate", "grain", "shown", "shrunk"]
 
 # Where bare skin is mostly seen: (x, y) on the neutral head, both sides. Lips, brows and nostrils are left out.
 _HALF = [(0.0, -0.7), (0.3, -0.65), (0.6, -0.6), (0.0, 0.25), (0.0, 0.5), (0.3, 0.35), (0.45, 0.3), (0.6, 0.35)]
 _HALF += [(0.75, 0.3), (0.4, 0.55), (0.6, 0.6), (0.8, 0.6), (0.35, 0.8), (0.55, 0.85), (0.75, 0.85), (0.92, 0.45)]
 _HALF += [(0.9, 0.75), (0.5, 1.1), (0.7, 1.15), (0.0, 1.6), (0.25, 1.5), (0.5, 1.4), (0.98, 0.2), (1.05, 0.55)]
 _PLACES = np.array(_HALF + [(-x, y) for x, y in _HALF if x], float)
+_CHEEKS = (np.abs(_PLACES[:, 0]) <= 0.8) & (_PLACES[:, 1] > 0)  # hair mostly leaves these free
+# Where hair, a hat or the wall is mostly seen: (x, y, z) on the neutral head, both sides.
+_ROUND = [(0.0, -1.25, 0.5), (0.45, -1.2, 0.45), (0.85, -1.0, 0.2), (1.15, -0.55, -0.2), (1.35, 0.6, -0.4)]
+_ROUND += [(1.3, 1.0, -0.3), (1.2, -0.9, -0.2)]
+_AROUND = np.array(_ROUND + [(-x, y, z) for x, y, z in _ROUND if x], float)
 _SKIN_WARMTH = 2.6  # red over blue of usual skin, linear, under neutral light
 _STEP = 0.02
 _SECOND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # blind to slopes and edges along the axes
@@ -26,7 +31,8 @@ class Light:
 
     ambient + toward · n is the light on a surface with normal n (camera's axes); tint (3,) its colour, mean 1;
     colourful 0–1 scales a mask's own colours (0 for a black-and-white photo); skin (3,) and spread: the face's mean
-    colour in Lab and how far its samples lie from it.
+    colour in Lab and how far its samples lie from it; cheeks (m, 3), around (k, 3): samples in Lab of bare cheeks, and
+    of what is seen around the face (hair, a hat, the wall).
     """
 
     ambient: float
@@ -35,10 +41,20 @@ class Light:
     colourful: float
     skin: np.ndarray
     spread: float
+    cheeks: np.ndarray
+    around: np.ndarray
 
     def on(self, normals: np.ndarray) -> np.ndarray:
         """Light (…) on surfaces with normals (…, 3) in the camera's axes; never fully dark."""
         return np.maximum(self.ambient + normals @ self.toward, 0.3 * self.ambient)
+
+
+def shown(linear: np.ndarray) -> np.ndarray:
+    """Linear light (…), 1 = full scale, as the photo shows it: 0–255, not rounded; from 0.7 on highlights roll off."""
+    if float(linear.max(initial=0)) > 0.7:
+        high = np.maximum(linear - np.float32(0.7), 0)
+        linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * high / (np.float32(0.3) + high)
+    return cv2.sqrt(linear).reshape(linear.shape) * np.float32(255)
 
 
 @cache
@@ -65,7 +81,7 @@ def estimate(rgb: np.ndarray, fit: head.Fit) -> Light:
     skin = np.average(linear, axis=0, weights=trust)
     warmth = float(np.clip(skin[0] / max(skin[2], 1e-4) / _SKIN_WARMTH, 0.4, 2.5))
     tint = np.array([warmth**0.2, 1.0, warmth**-0.2])  # along the line from daylight to lamps; skin itself differs
-    lab = cv2.cvtColor(colours[use].astype(np.uint8)[None], cv2.COLOR_RGB2LAB)[0].astype(float)
+    lab = _lab(colours[use])
     middle = np.average(lab, axis=0, weights=trust)
     colour = float(np.hypot(*(middle[1:] - 128)))
     spread = float(np.sqrt(np.average(((lab - middle) ** 2 * (0.2, 1, 1)).sum(1), weights=trust)))
@@ -76,7 +92,20 @@ def estimate(rgb: np.ndarray, fit: head.Fit) -> Light:
         float(np.clip((colour - 1) / 9, 0, 1)),
         middle,
         max(spread, 6.0),
+        lab[_CHEEKS[use]],
+        _lab(_beside(rgb, fit)),
     )
+
+
+def _lab(colours: np.ndarray) -> np.ndarray:
+    """Colours (n, 3) in Lab, all three 0–255."""
+    return cv2.cvtColor(colours.astype(np.uint8)[None], cv2.COLOR_RGB2LAB)[0].astype(float) if len(colours) else colours
+
+
+def _beside(rgb: np.ndarray, fit: head.Fit) -> np.ndarray:
+    """Colours (k, 3) of what lies around the face, as far as it is in the photo."""
+    colours, seen = _sampled(rgb, fit.project(_AROUND), fit.scale)
+    return colours[seen]
 
 
 def _sampled(rgb: np.ndarray, places: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:

@@ -37,10 +37,13 @@ class _Job:
     per_face: int
     seed: int
     done: dict[str, list[dict[str, Any]]]
+    drawn: frozenset[str]
 
     def __call__(self, photo: str) -> dict[str, Any]:
         """Make all pictures of one photo: {"rows", "refused"}. Raises batch.Skip where none can be made."""
         parent = images.sha256(photo)
+        if parent in self.drawn:
+            raise batch.Skip("the picture was drawn by an earlier run: its face is not bare")
         ready = self._ready(parent)
         if ready is not None:
             return {"rows": ready[0], "refused": [{"item": photo} | why for why in ready[1]]}
@@ -150,33 +153,37 @@ def generate(
 
     Written to `into.masked`: NAME.jpg, NAME.xml by write_labels(path, table, size=(w, h)), NAME.png (the pixel mask);
     the manifest names the parent, style, wear, landmarks and seed. The photos stay as they are; what an earlier run
-    made with the same wishes is taken over. refuse: (points, box) → why a face cannot be masked, or None; such faces
-    are rows of skipped, with their box. styles (names or paths of transparent PNGs), wears: None draws all by their
-    shares. scarf_as: the class that a scarf over mouth and nose counts as. lookalikes: the share of pictures that get a
-    look-alike in place of a mask, or names of `LOOKALIKES`: then all do; such a face is without_mask, its style the
-    kind. With a share, some masks are seen together with one (`together`). Same seed, same bytes.
+    made with the same wishes is taken over, and is never itself a photo to draw on. refuse: (points, box) → why a face
+    cannot be masked, or None; such faces are rows of skipped, with their box. styles (names or paths of transparent
+    PNGs), wears: None draws all by their shares. scarf_as: the class that a scarf over mouth and nose counts as.
+    lookalikes: the share of pictures that get a look-alike in place of a mask, or names of `LOOKALIKES`: then all do;
+    such a face is without_mask, its style the kind. With a share, some masks are seen together with one (`together`).
+    Same seed, same bytes.
     """
     if per_face < 1:
         raise ValueError(f"per_face: must be at least 1, got {per_face}")
     choice = Choice.of(styles, wears, scarf_as=scarf_as, lookalikes=lookalikes)
     into.masked.mkdir(parents=True, exist_ok=True)
     with into.manifest() as book:
-        done = _finished(book)
-    ledger = into.root / "manifest.sqlite"
-    job = _Job(into.masked, ledger, find, locate, refuse, write_labels, choice, per_face, seed, done)
-    made, skipped = batch.run(job, [str(p) for p in photos], executor=executor, progress=progress)
+        done, drawn = _finished(book)
+    ledger, home = into.root / "manifest.sqlite", into.masked.resolve()
+    job = _Job(into.masked, ledger, find, locate, refuse, write_labels, choice, per_face, seed, done, drawn)
+    bare = [str(p) for p in photos if not Path(p).resolve().is_relative_to(home)]
+    made, skipped = batch.run(job, bare, executor=executor, progress=progress)
     skipped += [refused for one in made for refused in one["refused"]]
     return _framed([row for one in made for row in one["rows"]]), skipped
 
 
-def _finished(book: manifest.Manifest) -> dict[str, list[dict[str, Any]]]:
+def _finished(book: manifest.Manifest) -> tuple[dict[str, list[dict[str, Any]]], frozenset[str]]:
+    """What earlier runs told of each parent's pictures, and the SHA-256 of all these pictures."""
     import json
 
     derived = book.read("derivations")
+    derived = derived[derived["how"] == HOW]
     done: dict[str, list[dict[str, Any]]] = {}
-    for parent, parameters in derived.loc[derived["how"] == HOW, ["parent", "parameters"]].itertuples(index=False):
+    for parent, parameters in derived[["parent", "parameters"]].itertuples(index=False):
         done.setdefault(parent, []).append(json.loads(parameters))
-    return done
+    return done, frozenset(derived["child"])
 
 
 def _ends(items: Iterator[Any]) -> Iterator[tuple[Any, bool]]:

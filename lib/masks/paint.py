@@ -25,9 +25,7 @@ def _shone(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndar
         albedo = grey[..., None] + (albedo - grey[..., None]) * np.float32(seen.colourful)
     linear = np.square(np.clip(albedo, 0, 1)) * seen.tint.astype(np.float32)
     linear = linear * np.maximum(amount, 0)[..., None].astype(np.float32)
-    over = np.maximum(linear - np.float32(0.7), 0)
-    linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * over / (np.float32(0.3) + over)  # rolls off
-    return np.clip(255 * cv2.sqrt(linear), 0, 255).astype(np.uint8)
+    return np.clip(light.shown(linear), 0, 255).astype(np.uint8)
 
 
 def lit(scene: Scene, fabric: fabrics.Fabric) -> np.ndarray:

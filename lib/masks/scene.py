@@ -125,6 +125,8 @@ def covered(scene: Scene) -> np.ndarray:
 def straps(scene: Scene) -> np.ndarray:
     """Coverage 0–255 of the window by the straps; behind hair and on the far side of the head they vanish."""
     fit, window = scene.fit, scene.window
+    if not scene.sheet.straps:
+        return np.zeros((window.h, window.w), np.uint8)
     width = scene.sheet.width * fit.scale
     fine = scene.fine if width < 6 else 1
     picture = np.zeros((window.h * fine, window.w * fine), np.uint8)
@@ -144,11 +146,38 @@ def skin(scene: Scene) -> np.ndarray:
     part, seen = scene.part, scene.seen
     step = max(1.0, scene.fit.scale / 24)
     wh = max(1, round(part.shape[1] / step)), max(1, round(part.shape[0] / step))
-    lab = cv2.cvtColor(light.shrunk(part, wh), cv2.COLOR_RGB2LAB).astype(np.float32) - seen.skin.astype(np.float32)
-    away = np.sqrt(lab**2 @ np.array([0.12, 1, 1], np.float32)) / (2.2 * seen.spread + 8)
+    lab = cv2.cvtColor(light.shrunk(part, wh), cv2.COLOR_RGB2LAB).astype(np.float32)
+    away = np.sqrt((lab - seen.skin.astype(np.float32)) ** 2 @ _LAB) / (2.2 * seen.spread + 8)
     like = 1 / (1 + np.exp(np.clip((away - 1) * 7, -30, 30)))
+    like = np.minimum(like, _unlike_hair(lab, seen))
     soft = cv2.GaussianBlur((255 * like).astype(np.uint8), (0, 0), 0.8)
     return cv2.resize(soft, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_LINEAR)
+
+
+_LAB = np.array([0.12, 1, 1], np.float32)  # how much L, a and b count: skin lies in the light and in the shade
+_APART = 5.0  # what lies around the face and is no farther from its cheeks says nothing: a bald head, a beige wall
+
+
+def _unlike_hair(lab: np.ndarray, seen: light.Light) -> np.ndarray:
+    """0 where a colour (h, w, 3) is nearer to what lies around the face than to its cheeks, 1 where not.
+
+    Fair hair has nearly the colour of skin: only beside each other are they told apart.
+    """
+    around = seen.around[_nearest(seen.around, seen.cheeks) > _APART] if len(seen.cheeks) else seen.around[:0]
+    h, w = lab.shape[:2]
+    if not len(around):
+        return np.ones((h, w), np.float32)
+    small = cv2.resize(lab, (-(-w // 2), -(-h // 2)), interpolation=cv2.INTER_AREA)  # strands are not told one by one
+    skin, hair = (_nearest(small.reshape(-1, 3), samples) + 2 for samples in (seen.cheeks, around))
+    share = cv2.GaussianBlur((hair / (skin + hair)).reshape(small.shape[:2]), (0, 0), 0.7)
+    return cv2.resize(1 / (1 + np.exp(40 * (0.41 - share))), (w, h), interpolation=cv2.INTER_LINEAR)
+
+
+def _nearest(colours: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance (n,) of each colour in Lab (n, 3) to the nearest of others (m, 3); lightness counts half."""
+    one, other = (np.asarray(part, np.float32) * np.array([0.5, 1, 1], np.float32) for part in (colours, others))
+    square = (one**2).sum(1) + ((other**2).sum(1)[:, None] - 2 * (other @ one.T)).min(0)
+    return np.sqrt(np.maximum(square, 0))
 
 
 def texels(scene: Scene) -> tuple[int, int]:

@@ -5,16 +5,19 @@ folders of photos; `sweep` tries many plans; `probe` asks what the crops that ar
 """
 
 from .crops import WIDE, augment, view, wide_size
+from .drawing import Amount
 from .fitting import Run, fit, speed
 from .plan import QUICK, Plan
 from .probing import probe
-from .recipe import gather, prepared, recipe
+from .recipe import RECIPES, gather, prepared, recipe
 from .sweeping import grid, sweep
 from .tuning import tune
 
 __all__ = [
     "QUICK",
+    "RECIPES",
     "WIDE",
+    "Amount",
     "Plan",
     "Run",
     "augment",

@@ -1,4 +1,4 @@
-"""The recipe of the model that ships: from the folders of public photos to the files in `models/`."""
+"""The recipes of the models that ship: from the folders of public photos to the files in `models/`."""
 
 import csv
 import dataclasses
@@ -15,16 +15,21 @@ import numpy as np
 from .. import assets, dataset, dedupe, faces, images, labels
 from ..classes import NAMES
 from .crops import WIDE, wide_size
+from .drawing import Amount, Draw, Wish, drawn, pictured
 from .fitting import Run, fit
 from .plan import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["gather", "prepared", "recipe"]
+__all__ = ["RECIPES", "gather", "prepared", "recipe"]
 
 log = logging.getLogger(__name__)
 
+RECIPES = {
+    "full": Plan(),
+    "small": Plan(alpha=0.35, rate_all=4e-4, epochs_all=20),  # for a small computer or a browser
+}
 FOLDERS = ("faces-4k", "photos-labelled", "photos-worn-incorrectly")  # class folders or Pascal VOC
 BARE = "photos-bare"  # one box a photo in index.csv
 TEST = "photos-853"  # the test of record: never read here
@@ -117,6 +122,7 @@ def recipe(
     into: str | Path,
     name: str = "full",
     plan: Plan | None = None,
+    amount: Amount | None = None,
     cache: str | Path | None = None,
     resume: bool = True,
     logdir: str | Path | None = None,
@@ -124,29 +130,50 @@ def recipe(
     progress: Callable | None = None,
     **changes: Any,
 ) -> Run:
-    """Train the model that ships on the folders of public photos below `data`, all but the test of record.
+    """Train a model that ships on the folders of public photos below `data`, all but the test of record.
 
     Face boxes are found in class-folder crops, look-alikes and one person's photos are kept on one side of the split,
-    and what is decided is decided on validation. cache: a folder that keeps boxes, groups and crops for the next run.
-    Takes some half an hour on two cores; killed, it goes on where it was. Writes NAME.keras, .tflite, .json, .csv and
-    NAME-split.json into `into`. changes: fields of the plan; logdir: a folder for TensorBoard. Raises
-    FileNotFoundError where the list of photos that overlap with the test of record is missing.
+    masks and look-alikes are drawn on a share of the bare faces that teach (amount), and what is decided is decided on
+    validation, where every face is real. name: one of RECIPES, or any name with a plan. cache: a folder that keeps
+    boxes, groups and crops for the next run. Takes up to an hour on two cores; killed, it goes on where it was. Writes
+    NAME.keras, .tflite, .json, .csv and NAME-split.json into `into`. changes: fields of the plan; logdir: a folder for
+    TensorBoard. Raises FileNotFoundError where the list of photos that overlap with the test of record is missing.
     """
-    plan = dataclasses.replace(plan or Plan(), **changes)
+    plan, amount = dataclasses.replace(plan or RECIPES.get(name, Plan()), **changes), amount or Amount()
     started, into = time.monotonic(), Path(into)
     how: dict[str, Any] = {"cache": cache, "executor": executor, "progress": progress}
     table = prepared(data, seed=plan.seed, **how)
-    crops = dataset.crops(table, margin=WIDE, size=wide_size(plan.largest()), **how)
     split = dataset.write_split(table, into, name=f"{name}-split", seed=plan.seed)
+    table, crops = taught(table, amount, size=plan.largest(), **how)
     log.info("recipe: %d crops ready after %.0f s", len(crops), time.monotonic() - started)
-    sources = table.groupby(["source", "label"]).size()
+    sources = table.assign(made=np.where(table["origin"] == "artificial", "drawn", "real"))
     facts = {
-        "data": [{"source": s, "label": c, "faces": int(n)} for (s, c), n in sources.items()],
+        "data": [
+            {"source": s, "label": c, "made": m, "faces": int(n)}
+            for (s, c, m), n in sources.groupby(["source", "label", "made"]).size().items()
+        ],
         "split": split,
         "limits": LIMITS,
-        "command": "python -m lib train --recipe full --data FOLDER --out models",
+        "command": f"python -m lib train --recipe {name} --data FOLDER --out models",
     }
     return fit(table, crops, into=into, name=name, plan=plan, resume=resume, logdir=logdir, facts=facts)
+
+
+def taught(table: "pd.DataFrame", amount: Amount, *, size: int, **how: Any) -> tuple["pd.DataFrame", np.ndarray]:
+    """The faces that teach and those that judge, with their wide crops; what is drawn, teaches only.
+
+    The same faces are drawn whatever the seed of the training. how: cache, executor and progress.
+    """
+    import pandas as pd
+
+    side = wide_size(size)
+    more, more_crops, stay = drawn(table, amount, side=side, **how)
+    real, judge = table[stay & (table["split"] == "train")], table[table["split"] == "validation"]
+    asis = [(Wish("as it is", "", "", i),) for i in range(len(real))]
+    real, real_crops, _ = pictured(real, asis, Draw(side), **how)  # compressed once more, as the drawn ones are
+    judge_crops = dataset.crops(judge, margin=WIDE, size=side, **how)
+    both = pd.concat([real, more, judge], ignore_index=True)
+    return both, np.concatenate([real_crops, more_crops, judge_crops])
 
 
 def prepared(
@@ -186,7 +213,7 @@ def prepare(
     executor: Executor | None = None,
     progress: Callable | None = None,
 ) -> "pd.DataFrame":
-    """Box every crop, group look-alikes and persons, and split by group into train and validation (85 : 15)."""
+    """Box every crop, group look-alikes and persons, and split by group into train and validation (80 : 20)."""
     table = dataset.locate(table, find, executor=executor, progress=progress)
     prints, _ = dedupe.fingerprints(sorted(set(table["image"])), executor=executor, progress=progress)
     table = dataset.group(table, twins=dedupe.groups(prints, max_distance=TWINS, max_bits=TWIN_BITS))
@@ -194,7 +221,7 @@ def prepare(
         table["group"].isin(table.loc[_families(table) != "", "group"]).to_numpy()
     )  # most of its source's bare faces
     strata = table["source"] + " " + table["label"]  # every source and class on both sides
-    sides = dataset.split(table[~large].assign(label=strata), shares=(0.85, 0.15, 0.0), seed=seed)
+    sides = dataset.split(table[~large].assign(label=strata), shares=(0.8, 0.2, 0.0), seed=seed)
     side = np.full(len(table), "train", dtype=object)
     side[~large] = sides["split"]
     return table.assign(split=side)

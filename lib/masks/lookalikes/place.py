@@ -92,11 +92,7 @@ def amount_on(normals: np.ndarray, seen: light.Light) -> np.ndarray:
 
 def lit(albedo: np.ndarray, amount: np.ndarray, seen: light.Light) -> np.ndarray:
     """Colours 0–255 of linear reflectance (…, 3) under an amount (…) of this face's light; highlights roll off."""
-    linear = floats(albedo * seen.tint.astype(np.float32)) * floats(amount)[..., None]
-    if float(linear.max()) > 0.7:
-        high = np.maximum(linear - np.float32(0.7), 0)
-        linear = np.minimum(linear, np.float32(0.7)) + np.float32(0.3) * high / (np.float32(0.3) + high)
-    return cv2.sqrt(linear).reshape(linear.shape) * np.float32(255)
+    return light.shown(floats(albedo * seen.tint.astype(np.float32)) * floats(amount)[..., None])
 
 
 def over(colour: np.ndarray, cover: np.ndarray) -> np.ndarray:

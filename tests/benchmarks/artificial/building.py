@@ -1,23 +1,21 @@
 """The training faces of an arm: which are drawn on, which stay bare, their crops, and the rules that must hold."""
 
 import hashlib
-import io
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lib import batch, images, masks
 from lib.classes import NAMES
+from lib.train import drawing
+from lib.train.drawing import Wish
 
 from . import pictures, tables
 from .tables import Arm, Counts
 
 __all__ = ["broken", "build"]
 
-BOX = tables.BOX
 ORDER = ["image", "parent", "unit", "source", "label", "part", "style", "wear"]
 
 
@@ -32,8 +30,7 @@ def build(
         return table.assign(parent=""), crops, {}
     parents, negatives = tables.bare(rows)
     covers = tables.picked(negatives, counts.lookalikes, seed=seed + 1) if arm.lookalikes else negatives[:0]
-    cover_wishes = [tuple(pictures.lookalikes(1, rng=np.random.default_rng([seed, i]))) for i in covers.index]
-    covers = covers[np.array([bool(w) for w in cover_wishes], bool)]
+    cover_wishes = [tuple(drawing.lookalikes(1, rng=np.random.default_rng([seed, i]))) for i in covers.index]
     stay = tables.picked(negatives, counts.bare + counts.lookalikes - len(covers), seed=seed)
     each = -(-counts.masked // max(1, round(len(parents) * 0.9)))  # about a tenth cannot be drawn on
     parts = [
@@ -45,7 +42,7 @@ def build(
             executor=executor,
         ),
         _pictured(stay, [(_asis(rng, "placed"),) for _ in stay.index], arm, cache=cache, executor=executor),
-        _pictured(covers, [w for w in cover_wishes if w], arm, cache=cache, executor=executor),
+        _pictured(covers, cover_wishes, arm, cache=cache, executor=executor),
     ]
     drawn, crops, refused = parts[0]
     some = np.sort(rng.permutation(len(drawn))[: counts.masked])
@@ -54,13 +51,13 @@ def build(
     return table, np.concatenate([part[1] for part in parts]), _summed([part[2] for part in parts])
 
 
-def _asis(rng: np.random.Generator, kind: str = "as it is") -> pictures.Wish:
+def _asis(rng: np.random.Generator, kind: str = "as it is") -> Wish:
     """A face that stays as it is; "placed": chosen by the rule that positives are chosen by, so that what cannot be
     drawn on (a profile, a blurred face) is not always bare."""
-    return pictures.Wish(kind, "", "", int(rng.integers(2**31)))
+    return Wish(kind, "", "", int(rng.integers(2**31)))
 
 
-def _masked(parents: pd.DataFrame, arm: Arm, *, each: int, wrong: float, seed: int) -> list[tuple[pictures.Wish, ...]]:
+def _masked(parents: pd.DataFrame, arm: Arm, *, each: int, wrong: float, seed: int) -> list[tuple[Wish, ...]]:
     """Each parent's wishes; its own chance, so that a change of the list changes no other face."""
     keys = (hashlib.sha256(f"{Path(r.image).name} {r.x1:.0f}".encode()).digest()[:4] for r in parents.itertuples())
     chances = [np.random.default_rng([seed, *key]) for key in keys]
@@ -76,53 +73,9 @@ def _summed(refused: list[dict[str, int]]) -> dict[str, int]:
 
 
 def _pictured(
-    rows: pd.DataFrame, wanted: list[tuple[pictures.Wish, ...]], arm: Arm, *, cache: Path, executor: Executor | None
+    rows: pd.DataFrame, wanted: list[tuple[Wish, ...]], arm: Arm, *, cache: Path, executor: Executor | None
 ) -> tuple[pd.DataFrame, np.ndarray, dict[str, int]]:
-    """A row and a crop for every picture wished for; what was made before of the same files is taken from the cache."""
-    boxes_ = [tuple(map(float, b)) for b in rows[BOX].to_numpy()]
-    jobs = list(zip(rows["image"], boxes_, wanted, strict=True))
-    path = cache / f"crops-{_key(jobs, arm)}.npz"
-    if not path.is_file():
-        _save(path, _drawn(jobs, arm, executor))
-    with np.load(path, allow_pickle=False) as kept:
-        of, crops, words = kept["of"], kept["crops"], kept["words"].reshape(-1, 3)
-        refused = dict(zip(kept["reasons"].tolist(), kept["times"].tolist(), strict=True))
-    table = rows.iloc[of].reset_index(drop=True).assign(style=words[:, 1], wear=words[:, 2])
-    said = words[:, 0] != ""
-    table["label"] = np.where(said, words[:, 0], table["label"].to_numpy(str))
-    return table, crops, refused
-
-
-def _drawn(jobs: list[Any], arm: Arm, executor: Executor | None) -> dict[str, Any]:
-    numbered = [(i, *job) for i, job in enumerate(jobs)]
-    made, skipped = batch.run(pictures.Draw(arm.lit), numbered, executor=executor)
-    of = np.array([i for i, _, told in made for _ in told], int)
-    side = pictures.SIDE
-    crops = np.concatenate([c for _, c, _ in made]) if made else np.zeros((0, side, side, 3), np.uint8)
-    words = np.array([[t["label"], t["style"], t["wear"]] for _, _, told in made for t in told], str)
-    reasons = pd.Series([row["reason"].split(" (")[0].split(";")[0] for row in skipped], dtype=str)
-    plain = reasons.str.replace(r"[\d.,]+", "#", regex=True).value_counts()
-    told = {"reasons": np.array(plain.index, str), "times": plain.to_numpy(int)}
-    return {"of": of, "crops": crops, "words": words} | told
-
-
-def _save(path: Path, arrays: dict[str, Any]) -> None:
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    images.write(path, file.getvalue())
-
-
-def _key(jobs: list[Any], arm: Arm) -> str:
-    """What the pictures depend on: files, boxes, wishes, and, where something is drawn, the drawing code."""
-    digest = hashlib.sha256(repr((pictures.SIDE, arm.lit)).encode())
-    digest.update(Path(pictures.__file__).read_bytes())
-    if any(wish.kind not in ("as it is", "placed") for _, _, wanted in jobs for wish in wanted):
-        for source in sorted(Path(masks.__file__).parent.rglob("*.py")):
-            digest.update(source.read_bytes())
-    for image, box, wanted in jobs:
-        digest.update(f"{images.sha256(image)} {box} {wanted}".encode())
-    return digest.hexdigest()[:20]
+    return drawing.pictured(rows, wanted, pictures.Draw(lit=arm.lit), cache=cache, executor=executor)
 
 
 def broken(table: pd.DataFrame, *, arm: Arm, away: set[str], tested: set[str]) -> list[str]:

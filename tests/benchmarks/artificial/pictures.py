@@ -10,153 +10,49 @@ from typing import Any
 import cv2
 import numpy as np
 
-from lib import batch, boxes, images, landmarks, masks
 from lib.classes import NAMES
 from lib.masks import light
-from lib.train import WIDE, wide_size
+from lib.train import drawing, wide_size
+from lib.train.drawing import Wish
 
 from .tables import Arm
 
-__all__ = ["Draw", "Wish", "again", "flat_blue", "paste_flat", "unlit", "wishes", "lookalikes"]
+__all__ = ["Draw", "flat_blue", "paste_flat", "unlit", "wishes"]
 
 SIDE = wide_size(96)
-# What people call worn incorrectly; other ways (chin out, loose, upside down) they call with_mask, if they see them.
-BESIDE = 0.2  # share of drawn masks with something of a look-alike too, or glasses would mean: no mask
-WRONG_SHARES = {"nose_out": 0.6, "under_chin": 0.25, "mouth_out": 0.1, "pushed_up": 0.02, "hanging": 0.03}
-
-
-@dataclass(frozen=True)
-class Wish:
-    """One picture to make of a face: the kind ('mask', 'flat', 'lookalike', 'placed' or 'as it is'), its name, how it
-    is worn, the seed; beside: a look-alike that is seen together with the mask.
-
-    'placed' stays as it is, too, but must have landmarks, as every face has that something is drawn on.
-    """
-
-    kind: str
-    name: str
-    wear: str
-    seed: int
-    beside: str = ""
 
 
 def wishes(arm: Arm, *, count: int, wrong: float, rng: np.random.Generator) -> list[Wish]:
-    """What is drawn: styles in their own shares, a share `wrong` worn incorrectly, where the arm knows such."""
-    styles = arm.styles or tuple(name for name, style in masks.STYLES.items() if not getattr(style, "scarf", False))
-    shares = np.array([masks.STYLES[name].share for name in styles], float)
-    others = [w for w in WRONG_SHARES if w in masks.WEARS and (arm.wears is None or w in arm.wears)]
-    odds = np.array([WRONG_SHARES[w] for w in others])
-    made = []
-    for _ in range(count):
-        seed = int(rng.integers(2**31))
-        incorrectly = bool(others) and rng.random() < wrong
-        wear = others[rng.choice(len(others), p=odds / odds.sum())] if incorrectly else NAMES[0]
-        style = styles[rng.choice(len(styles), p=shares / shares.sum())]
-        beside = _beside(wear, rng) if arm.lookalikes else ""
-        flat = arm.masks == "flat"
-        made.append(Wish("flat", "flat-blue", NAMES[0], seed) if flat else Wish("mask", style, wear, seed, beside))
-    return made
-
-
-def _beside(wear: str, rng: np.random.Generator) -> str:
-    """What is seen together with a mask, mostly nothing; a thing held before it only where it sits well."""
-    if rng.random() >= BESIDE:
-        return ""
-    known = masks.UNDER + (masks.BEFORE if wear == NAMES[0] else ())
-    return known[rng.integers(len(known))]
-
-
-def lookalikes(count: int, *, rng: np.random.Generator) -> list[Wish]:
-    """Hands, cups, beards and what else the generator can lay over a mouth; none where it cannot yet."""
-    known = tuple(getattr(masks, "LOOKALIKES", ()))
-    if not known or not hasattr(masks, "cover_with"):
-        return []
-    names = [known[i] for i in rng.integers(len(known), size=count)]
-    return [Wish("lookalike", name, "", int(rng.integers(2**31))) for name in names]
+    """What an arm draws on a face."""
+    made = drawing.wishes(
+        count,
+        wrong=wrong,
+        rng=rng,
+        styles=arm.styles,
+        wears=arm.wears,
+        beside=drawing.BESIDE if arm.lookalikes else 0.0,
+    )
+    flat = arm.masks == "flat"
+    return [Wish("flat", "flat-blue", NAMES[0], wish.seed) for wish in made] if flat else made
 
 
 @dataclass(frozen=True)
-class Draw:
-    """(number, image, box, wishes) of one face → its number, crops (k, SIDE, SIDE, 3) and what they show; picklable.
+class Draw(drawing.Draw):
+    """As training draws; also the flat picture. lit=False: `unlit` holds while drawing."""
 
-    lit=False: `unlit` holds while drawing. A label "" means: the face's own.
-    """
-
+    side: int = SIDE
     lit: bool = True
 
-    def __call__(
-        self, job: tuple[int, str, tuple[float, ...], tuple[Wish, ...]]
-    ) -> tuple[int, np.ndarray, list[dict[str, str]]]:
-        number, path, box, wanted = job
-        rgb, box_ = _part(images.read(path), np.array(box, float))
-        points = np.empty((68, 2))
-        if any(wish.kind != "as it is" for wish in wanted):
-            points = _locator()(rgb, box_[None])[0]
-            reason = landmarks.implausible(points, box_)
-            if reason:
-                raise batch.Skip(reason)
-        crops, told = [], []
+    def __call__(self, job: Any) -> Any:
         with contextlib.nullcontext() if self.lit else unlit():
-            for wish in wanted:
-                made, label = _made(rgb, points, wish, box=box_)
-                if made is None:
-                    continue
-                crops.append(boxes.crop(again(made, wish.seed), box_, margin=WIDE, size=SIDE))
-                told.append({"label": label, "style": wish.name, "wear": wish.wear})
-        if not crops:
-            raise batch.Skip("what was drawn would not be seen")
-        return number, np.stack(crops), told
+            return super().__call__(job)
 
-
-@cache
-def _locator() -> landmarks.Locator:
-    return landmarks.finder()
-
-
-def _part(rgb: np.ndarray, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The photo around a face, far enough that nothing drawn or cropped ends at the cut.
-
-    Mirroring tight crops past their edges was tried, and was worse on dev than the product's own repeated border.
-    """
-    h, w = rgb.shape[:2]
-    x1, y1, x2, y2 = np.round(boxes.widen(boxes.square(box[None]), 1.2, size=(w, h))[0]).astype(int)
-    return np.ascontiguousarray(rgb[y1:y2, x1:x2]), box - (x1, y1, x1, y1)
-
-
-def _made(rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """The picture, or None where what was drawn lies outside of it, as a mask below the chin of a tight crop does."""
-    rng = np.random.default_rng(wish.seed)
-    if wish.kind in ("as it is", "placed"):
-        return rgb, ""
-    if wish.kind == "flat":
-        return paste_flat(rgb, points), NAMES[0]
-    try:
-        if wish.kind == "mask":
-            look = {"style": wish.name, "wear": wish.wear, "rng": rng}
-            made = (
-                masks.together(rgb, points, beside=wish.beside, **look)
-                if wish.beside
-                else masks.put_on(rgb, points, **look)
-            )
-        else:
-            made = masks.cover_with(rgb, points, kind=wish.name, rng=rng)
-    except ValueError:  # outside the photo
-        return None, ""
-    return (made.rgb if _seen(made.mask, box) else None), made.label
-
-
-def _seen(mask: np.ndarray, box: np.ndarray, *, least: float = 0.05) -> bool:
-    """Whether enough fabric, as a share of the box, lies where the network looks."""
-    h, w = mask.shape
-    x1, y1, x2, y2 = np.round(boxes.widen(boxes.square(box[None]), 0.2, size=(w, h))[0]).astype(int)
-    return bool((mask[y1:y2, x1:x2] == masks.FABRIC).sum() >= least * boxes.area(box[None])[0])
-
-
-def again(rgb: np.ndarray, seed: int) -> np.ndarray:
-    """The photo saved as JPEG once more: what is drawn and what is bare have the same history."""
-    quality = int(np.random.default_rng([seed, 7]).integers(60, 96))
-    data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    def made(
+        self, rgb: np.ndarray, points: np.ndarray, wish: Wish, *, box: np.ndarray
+    ) -> tuple[np.ndarray | None, str]:
+        if wish.kind == "flat":
+            return paste_flat(rgb, points), NAMES[0]
+        return super().made(rgb, points, wish, box=box)
 
 
 @contextlib.contextmanager

@@ -1,22 +1,19 @@
 """Who teaches and who tests: which faces each arm may train on, as tables that hold no tested and no held-out face."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib import boxes
 from lib.classes import NAMES
+from lib.train.drawing import chance, drawable
 
-__all__ = ["ARMS", "Arm", "Counts", "bare", "chance", "development", "origins", "outlay", "pool", "real"]
+__all__ = ["ARMS", "Arm", "Counts", "bare", "development", "origins", "outlay", "pool", "real"]
 
 WITH, WITHOUT, WRONG = NAMES
 BOX = ["x1", "y1", "x2", "y2"]
 PARENTS, VALIDATION, HELD_OUT = 0.5, 0.15, 0.25  # shares of people or scenes
-DOUBTFUL = "photos-worn-incorrectly"  # some of its faces labelled without_mask have one under the chin
 COPIES = "augmented_image"  # files of faces-4k that are turned copies of its portraits
 
 
@@ -75,11 +72,6 @@ def origins(table: pd.DataFrame) -> pd.Series:
     return pd.Series(names, index=table.index)
 
 
-def chance(units: Iterable[str], salt: str) -> np.ndarray:
-    """A number 0–1 for each unit that depends on its name and the salt alone."""
-    return np.array([int(hashlib.sha256(f"{salt} {u}".encode()).hexdigest()[:12], 16) / 16**12 for u in units])
-
-
 def outlay(faces: pd.DataFrame, listed: pd.DataFrame, data: str | Path) -> np.ndarray:
     """Which faces (n,) are listed look-alikes or belong to one: the whole photo and its copies; a beard's whole person.
 
@@ -121,23 +113,9 @@ def bare(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
     A photo in which somebody else wears a mask is used too: only the bare face is cut out or drawn on.
     """
-    usable = rows[(rows["part"] != "dev") & (rows["label"] == WITHOUT) & (rows["source"] != DOUBTFUL)]
-    usable = usable[~_beside_a_mask(usable, rows)]
+    usable = rows[drawable(rows) & (rows["part"] != "dev").to_numpy()]
     side = usable["parent_side"].to_numpy(bool)
     return usable[side].reset_index(drop=True), usable[~side].reset_index(drop=True)
-
-
-def _beside_a_mask(usable: pd.DataFrame, rows: pd.DataFrame) -> np.ndarray:
-    """Bare faces (n,) in whose wide crop a labelled real mask would be seen."""
-    masked = rows[rows["label"] != WITHOUT].groupby("image")[BOX].apply(lambda part: part.to_numpy(float)).to_dict()
-    result = np.zeros(len(usable), bool)
-    for row, (image, box) in enumerate(zip(usable["image"], usable[BOX].to_numpy(float), strict=True)):
-        if image in masked:
-            near = boxes.square(boxes.widen(box[None], 0.2))
-            others = masked[image]
-            centre = (others[:, :2] + others[:, 2:]) / 2
-            result[row] = bool(((centre > near[0, :2]) & (centre < near[0, 2:])).all(1).any())
-    return result
 
 
 def real(rows: pd.DataFrame, counts: Counts, *, seed: int) -> pd.DataFrame:
