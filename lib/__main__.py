@@ -424,11 +424,18 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
         click.echo(f"{len(faces)} faces of {faces['image'].nunique()} photos in {out or root}")
 
 
+_corrections = click.option(
+    "--corrections", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Correct these labels on reading (CSV: file,x1,y1,x2,y2,old,new; such as models/corrections.csv).",
+)  # fmt: skip
+
+
 @main.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--to", required=True, type=click.Choice(["voc", "yolo", "coco", "crops"]), help="The format to write.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder for labels and photos.")
-def convert(folder: Path, to: str, out: Path) -> None:
+@_corrections
+def convert(folder: Path, to: str, out: Path, corrections: Path | None) -> None:
     """Copy a FOLDER of labelled photos in another format: Pascal VOC, YOLO, COCO, or crops in class folders.
 
     Any mix of the four is read. What cannot be used is listed with file and line; the rest is written. FOLDER stays as
@@ -438,7 +445,8 @@ def convert(folder: Path, to: str, out: Path) -> None:
 
     from . import labels
 
-    made, problems = labels.convert(folder, to=to, into=out, progress=tqdm if sys.stderr.isatty() else None)
+    bar = tqdm if sys.stderr.isatty() else None
+    made, problems = labels.convert(folder, to=to, into=out, corrections=corrections, progress=bar)
     for row in problems.itertuples():
         click.echo(f"{row.file}:{row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}", err=True)
     read = ", ".join(f"{count} {name}" for name, count in made.attrs["formats"].items())
@@ -508,6 +516,7 @@ def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]])
 @click.option("--min-side", default=20.0, show_default=True, help="Smaller faces (pixels) count neither way.")
 @click.option("--marked", "marks", type=click.Path(exists=True, dir_okay=False),
               help="Look-alikes on bare faces: file,x1,y1,x2,y2,kind (such as models/look-alikes.csv).")  # fmt: skip
+@_corrections
 @click.option("--report", "folder", type=click.Path(file_okay=False), help="Write report.html and report.json here.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
 def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None, **options: Any) -> None:
@@ -527,6 +536,41 @@ def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None,
         files.write(json_path, json.dumps(room.plain(done.figures), indent=1))
     if folder:
         click.echo(f"report: {room.page(done, folder, card=model)}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              help="Write findings.csv and contact sheets of the findings here.")  # fmt: skip
+@click.option("--min-side", default=16.0, show_default=True, help="Smaller faces (pixels) are not asked about.")
+@_corrections
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the counts here.")
+def check(folder: Path, out: Path | None, min_side: float, corrections: Path | None, json_path: Path | None) -> None:
+    """Look for errors in the labels of FOLDER: doubtful classes, copies that disagree, odd boxes.
+
+    What a class should be is asked of a probe that learnt from other people and scenes only. Nothing is changed: look
+    at the sheets, and correct by `label`, in notebook 03, or with a list for --corrections.
+    """
+    from tqdm import tqdm
+
+    from . import evaluate, files, images
+
+    bar = tqdm if sys.stderr.isatty() else None
+    done = evaluate.quality(folder, min_side=min_side, corrections=corrections, progress=bar)
+    figures = done.figures()
+    for note in figures["notes"]:
+        click.echo(note)
+    for kind, count in figures["findings"].items():
+        click.echo(f"{count:6} {kind}")
+    for what, count in figures["other class"].items():
+        click.echo(f"{count:6} {what}")
+    if out:
+        files.write(out / "findings.csv", done.findings.to_csv(index=False))
+        for number, sheet in enumerate(evaluate.quality_sheets(done.findings), start=1):
+            images.write(out / f"findings-{number:02}.jpg", sheet)
+        click.echo(f"findings.csv and contact sheets in {out}")
+    if json_path:
+        files.write(json_path, json.dumps({"folder": folder.resolve().name, **figures}, indent=1) + "\n")
 
 
 def start(arguments: list[str] | None = None) -> int:
