@@ -91,7 +91,7 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
         files.spare(options["out"], *inputs, force=options["force"])
     elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
-    detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
+    detector = room.load(model, find=faces.finder(finder) if finder else None)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
 
@@ -421,18 +421,22 @@ def convert(folder: Path, to: str, out: Path) -> None:
 
 @main.command()
 @click.option("--recipe", type=click.Choice(["full"]), default="full", show_default=True, help="The model to train.")
+@click.option("--detector", type=click.Choice(["one-look", "one-look-small"]),
+              help="Train this detector instead, which finds faces and names them at once; needs --cache.")  # fmt: skip
+@click.option("--with", "changes", default="", help="Fields of the detector's plan, as in 'epochs=20 size=320'.")
 @click.option("--data", required=True, type=click.Path(exists=True), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
 @click.option("--cache", type=click.Path(file_okay=False), help="Keep boxes, groups and crops here for the next time.")
 @click.option("--logdir", type=click.Path(file_okay=False), help="Also write a log for TensorBoard here.")
 @click.option("--sweep", help="Try many plans instead: a TOML file, or words as in 'rate=1e-4,1e-3 batch=16,32'.")
-def train(recipe: str, data: str, out: str, cache: str | None, logdir: str | None, sweep: str | None) -> None:
+def train(recipe: str, data: str, out: str, cache: str | None, logdir: str | None, sweep: str | None,
+          detector: str | None, changes: str) -> None:  # fmt: skip
     """Train the model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
 
     Some half an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
     notebook 04, or make run DATA=photos. --sweep trains every combination of what it names (fields of train.Plan, and
     rate for both stages), looks at validation alone, and writes sweep.csv, sweep.json and sweep.png; --data may then
-    also be a table of faces with a split (.parquet).
+    also be a table of faces with a split (.parquet). --detector trains the one-look detector, which takes hours.
     """
     import logging
 
@@ -442,9 +446,29 @@ def train(recipe: str, data: str, out: str, cache: str | None, logdir: str | Non
     if sweep:
         _sweep(data, out, cache, room.grid(sweep))
         return
+    if detector:
+        _one_look(detector, data, out, cache, changes)
+        return
     done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir)
     click.echo(json.dumps(done.card["measures"], indent=1))
     click.echo(room.speed(done.history))
+
+
+def _one_look(name: str, data: str, out: str, cache: str | None, changes: str) -> None:
+    from . import evaluate
+    from .train import onelook as room
+
+    if not cache:
+        raise ValueError("--detector: needs --cache, a folder for some 2 GB of decoded photos and drawn masks")
+
+    def judge(truth: Any, answers: Any) -> dict[str, float]:
+        said = evaluate.score(truth, answers, min_side=12, threshold=0.3)
+        figures = {"map50": said["map50_voc_three_classes"], "map50_both": said["map50_voc_with_without"]}
+        return figures | {"recall": said["face_recall"], "precision": said["face_precision"]}
+
+    plan = room.changed(room.SMALL_LOOK if name == "one-look-small" else room.LookPlan(), changes)
+    done = room.look_recipe(data, into=out, cache=cache, name=name, plan=plan, judge=judge)
+    click.echo(json.dumps(done.card["measures"], indent=1))
 
 
 def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]]) -> None:

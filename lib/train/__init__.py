@@ -1,11 +1,12 @@
 """Train a network on a table of faces, or all of it by the recipe of the model that ships.
 
 `fit` wants wide crops (`dataset.crops(table, margin=train.WIDE, size=train.wide_size(96))`); `recipe` starts from the
-folders of photos; `sweep` tries many plans; `probe` asks what the crops that are shown still betray.
+folders of photos, `look_recipe` all of the detector that finds and names faces at once; `sweep` tries many plans; `probe` asks what the crops that are shown still betray.
 """
 
 from .crops import WIDE, augment, view, wide_size
 from .fitting import Run, fit, speed
+from .onelook import LookPlan, look_recipe
 from .plan import QUICK, Plan
 from .probing import probe
 from .recipe import gather, prepared, recipe
@@ -15,12 +16,14 @@ from .tuning import tune
 __all__ = [
     "QUICK",
     "WIDE",
+    "LookPlan",
     "Plan",
     "Run",
     "augment",
     "fit",
     "gather",
     "grid",
+    "look_recipe",
     "prepared",
     "probe",
     "recipe",
