@@ -8,6 +8,8 @@ logit), the logarithms of the distances to its left, top, right and bottom edge 
 import cv2
 import numpy as np
 
+from . import boxes
+
 __all__ = ["GREY", "STRIDES", "decode", "distances", "letterbox", "points", "read", "suppress"]
 
 STRIDES = (8, 16, 32)
@@ -60,9 +62,7 @@ def suppress(xyxy: np.ndarray, scores: np.ndarray, *, min_score: float, overlap:
     """
     able = np.flatnonzero(scores >= min_score)
     able = able[np.argsort(-scores[able], kind="stable")][:most]
-    xywh = np.concatenate([xyxy[able, :2], xyxy[able, 2:] - xyxy[able, :2]], axis=1).astype(float)
-    kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores[able].astype(float).tolist(), -1.0, overlap) if len(able) else []
-    return able[np.asarray(kept, int).reshape(-1)]
+    return able[boxes.nms(xyxy[able], scores[able], iou_threshold=overlap)]
 
 
 def read(

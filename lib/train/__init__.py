@@ -1,7 +1,8 @@
 """Train a network on a table of faces, or all of it by the recipe of the model that ships.
 
 `fit` wants wide crops (`dataset.crops(table, margin=train.WIDE, size=train.wide_size(96))`); `recipe` starts from the
-folders of photos, `look_recipe` all of the detector that finds and names faces at once; `sweep` tries many plans; `probe` asks what the crops that are shown still betray.
+folders of photos, as does `look_recipe` for the detector that finds and names faces at once; `sweep` tries many plans;
+`probe` asks what the crops that are shown still betray.
 """
 
 from .crops import WIDE, augment, view, wide_size
