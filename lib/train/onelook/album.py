@@ -138,7 +138,8 @@ def _decode(known: "pd.DataFrame", target: Path, **how: Any) -> None:
     import pandas as pd
 
     jobs = [(str(image), rows) for image, rows in known.groupby("image", sort=True)]
-    made, skipped = batch.run(_Shrink(faces.finder("yunet", min_score=DOUBT)), jobs, **how)
+    look, glance = (faces.finder("yunet", min_score=DOUBT, max_side=side) for side in (640, 320))
+    made, skipped = batch.run(_Shrink(look, glance), jobs, **how)
     log.info("one look: %d photos decoded, %d left out", len(made), len(skipped))
     photos = [rgb for rgb, _ in made]
     table = pd.concat([t.assign(image=i) for i, (_, t) in enumerate(made)], ignore_index=True)
@@ -152,7 +153,8 @@ def _decode(known: "pd.DataFrame", target: Path, **how: Any) -> None:
 
 @dataclass(frozen=True)
 class _Shrink:
-    find: faces.Finder
+    look: faces.Finder
+    glance: faces.Finder  # for crops, which are small
 
     def __call__(self, job: tuple[str, "pd.DataFrame"]) -> tuple[np.ndarray, "pd.DataFrame"]:
         """A photo as it is kept, and its faces in its pixels with those that nobody boxed."""
@@ -161,7 +163,8 @@ class _Shrink:
         path, rows = job
         rgb, source = images.read(path), str(rows["source"].iloc[0])
         xyxy, names = rows[BOX].to_numpy(float), rows["label"].to_numpy(object)
-        seen = np.zeros((0, 4)) if source == MASKED else np.asarray(self.find(rgb).xyxy, float).reshape(-1, 4)
+        find = self.glance if source == CROPS else self.look
+        seen = np.zeros((0, 4)) if source == MASKED else np.asarray(find(rgb).xyxy, float).reshape(-1, 4)
         overlap = boxes.iou(seen, xyxy)
         if source == BARE:  # a face counts where a second detector finds it too
             names = np.where(overlap.max(axis=0, initial=0) >= 0.5, names, "")

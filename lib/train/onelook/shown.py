@@ -17,27 +17,42 @@ __all__ = ["LEAST", "canvas", "canvases", "worn_out"]
 LEAST = 6.0  # pixels of a face's shorter side; what is smaller is neither taught nor called background
 VISIBLE = 0.35  # share of a face that must be on its tile
 GRIDS = {1: 0.35, 2: 0.35, 3: 0.18, 5: 0.12}  # tiles a side, and how often
-PHOTOS = {"photos-labelled": 0.46, "photos-worn-incorrectly": 0.16, "photos-bare": 0.12, MASKED: 0.16, CROPS: 0.10}
+PHOTOS = {"photos-labelled": 0.46, "photos-worn-incorrectly": 0.16, "photos-bare": 0.12, MASKED: 0.20, CROPS: 0.06}
 SMALL = {"photos-labelled": 0.25, "photos-worn-incorrectly": 0.08, "photos-bare": 0.05, MASKED: 0.12, CROPS: 0.50}
 TINIEST, ENLARGE = 9.0, 2.0  # pixels that a face may be shrunk to; how far a photo may be enlarged
 
 
 def canvas(album: Album, size: int, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One canvas of training photos: rgb (size, size, 3), boxes (n, 4), labels (n,). The same rng, the same canvas."""
+    """One canvas of training photos: rgb (size, size, 3), boxes (n, 4), labels (n,). The same rng, the same canvas.
+
+    A photo as ground, and on it, in a grid of so many tiles a side as chance gives, smaller ones.
+    """
     grid = int(rng.choice(list(GRIDS), p=list(GRIDS.values())))
+    rgb = np.full((size, size, 3), cells.GREY, np.uint8)
+    xyxy, labels, _ = _lay(rgb, album, _drawn(album, PHOTOS, rng), least=1.0, rng=rng)
+    if grid == 1:
+        return rgb, xyxy, labels
     edges = np.linspace(0, size, grid + 1)
     edges[1:-1] += rng.uniform(-0.25, 0.25, grid - 1) * size / grid
     edges = edges.round().astype(int)
-    rgb, boxes, labels = np.full((size, size, 3), cells.GREY, np.uint8), [np.zeros((0, 4))], [np.zeros(0, int)]
-    shares = PHOTOS if grid < 3 else SMALL
+    covered, told = np.zeros((size, size), bool), []
     for top, bottom in zip(edges[:-1], edges[1:], strict=True):
         for left, right in zip(edges[:-1], edges[1:], strict=True):
-            index = _drawn(album, shares, rng)
-            tile, xyxy, names = _tile(album, index, (bottom - top, right - left), rng)
-            rgb[top:bottom, left:right] = tile
-            boxes.append(xyxy + np.array([left, top, left, top]))
-            labels.append(names)
-    return rgb, np.concatenate(boxes), np.concatenate(labels)
+            index = _drawn(album, PHOTOS if grid < 3 else SMALL, rng)
+            part = np.s_[top:bottom, left:right]
+            boxes, names, where = _lay(rgb[part], album, index, least=0.6, rng=rng)
+            covered[part][where] = True
+            told.append((boxes + np.array([left, top, left, top]), names))
+    xyxy, labels = _uncovered(xyxy, labels, covered)
+    return rgb, np.concatenate([xyxy, *(b for b, _ in told)]), np.concatenate([labels, *(n for _, n in told)])
+
+
+def _uncovered(xyxy: np.ndarray, labels: np.ndarray, covered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is left of the faces on the ground: hidden ones are gone, half hidden ones are ignored."""
+    ends = np.concatenate([np.floor(xyxy[:, :2]), np.ceil(xyxy[:, 2:])], axis=1).astype(int)
+    hidden = np.array([covered[y1:y2, x1:x2].mean() for x1, y1, x2, y2 in ends])
+    kept = hidden < 0.9
+    return xyxy[kept], np.where(hidden > 0.25, IGNORED, labels)[kept]
 
 
 def _drawn(album: Album, shares: dict[str, float], rng: np.random.Generator) -> int:
@@ -51,39 +66,38 @@ def _drawn(album: Album, shares: dict[str, float], rng: np.random.Generator) -> 
     return int(rng.choice(np.flatnonzero(train & (album.sources == source))))
 
 
-def _tile(
-    album: Album, index: int, shape: tuple[int, int], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A photo on a tile (h, w), one of its faces brought to a size that chance names, and that face in sight."""
+def _lay(
+    tile: np.ndarray, album: Album, index: int, *, least: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, tuple[slice, slice]]:
+    """Lay a photo on a tile (h, w, 3), which is painted on, one of its faces in sight: boxes, labels, where it lies."""
     photo, boxes, labels = album.rgb(index), album.boxes[index], album.labels[index]
+    (h, w), shape = photo.shape[:2], tile.shape[:2]
     if rng.random() < 0.5:
-        width = photo.shape[1]
-        photo, boxes = photo[:, ::-1], boxes[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (width, 0, width, 0)
+        photo, boxes = photo[:, ::-1], boxes[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (w, 0, w, 0)
     told = np.flatnonzero(labels != IGNORED)
-    h, w = photo.shape[:2]
     focus = boxes[rng.choice(told)] if len(told) else np.array([0.0, 0.0, w, h])
-    scale = _scale(focus, (h, w), shape, rng)
+    scale = _scale(focus, (h, w), shape, least=least, rng=rng)
     wh = max(1, round(w * scale)), max(1, round(h * scale))
     factor = np.array([wh[0] / w, wh[1] / h] * 2)
     small = cv2.resize(photo, wh, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     shift = np.array([_shift(focus[i::2] * factor[i], wh[i], shape[1 - i], rng) for i in (0, 1)])
-    tile = np.full((*shape, 3), cells.GREY, np.uint8)
-    left, top = np.maximum(shift, 0)
-    from_x, from_y = np.maximum(-shift, 0)
+    (left, top), (from_x, from_y) = np.maximum(shift, 0), np.maximum(-shift, 0)
     inside = small[from_y : from_y + shape[0] - top, from_x : from_x + shape[1] - left]
-    if inside.size:
-        tile[top : top + inside.shape[0], left : left + inside.shape[1]] = worn_out(light(inside, rng), rng)
-    return tile, *_kept(boxes * factor + np.tile(shift, 2), labels, shape)
+    where = np.s_[top : top + inside.shape[0], left : left + inside.shape[1]]
+    tile[where] = worn_out(light(inside, rng), rng)
+    return *_kept(boxes * factor + np.tile(shift, 2), labels, shape), where
 
 
-def _scale(focus: np.ndarray, photo: tuple[int, int], tile: tuple[int, int], rng: np.random.Generator) -> float:
-    """How much larger the photo is shown: the face gets a size by chance, but no tile stays nearly empty."""
+def _scale(
+    focus: np.ndarray, photo: tuple[int, int], tile: tuple[int, ...], *, least: float, rng: np.random.Generator
+) -> float:
+    """How much larger the photo is shown: the face gets a size by chance, the photo at least a share of the tile."""
     side = max(float(np.sqrt(np.prod(focus[2:] - focus[:2]))), 1.0)
     fitting = min(tile[0] / photo[0], tile[1] / photo[1])
     if rng.random() < 0.3:
         return min(fitting, ENLARGE)  # the whole photo, as it is when the model is used
     wanted = np.exp(rng.uniform(np.log(TINIEST), np.log(0.9 * min(tile)))) / side
-    return float(np.clip(wanted, min(0.6 * fitting, ENLARGE), ENLARGE))
+    return float(np.clip(wanted, min(least * fitting, ENLARGE), ENLARGE))
 
 
 def _shift(face: np.ndarray, length: int, room: int, rng: np.random.Generator) -> int:
@@ -95,7 +109,7 @@ def _shift(face: np.ndarray, length: int, room: int, rng: np.random.Generator) -
     return int(np.clip(round(wanted), room - length, 0))
 
 
-def _kept(boxes: np.ndarray, labels: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _kept(boxes: np.ndarray, labels: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Boxes cut off at the tile's edges; what is tiny or mostly cut off is ignored, what is gone is gone."""
     cut = np.clip(boxes, 0, np.array([shape[1], shape[0]] * 2))
     sides, whole = (cut[:, 2:] - cut[:, :2]).clip(0), (boxes[:, 2:] - boxes[:, :2]).clip(1e-6)
