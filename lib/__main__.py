@@ -389,7 +389,7 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
         click.echo("labelImg is open; W draws a box, Ctrl+S saves, D opens the next photo")
         window.wait()
     else:
-        detector, bar = detect.MaskDetector.load(model), tqdm if sys.stderr.isatty() else None
+        detector, bar = detect.load(model), tqdm if sys.stderr.isatty() else None
         found, root = _photos(photos)
         faces, skipped = prelabel.prelabel(found, detector, into=out or root, root=root, progress=bar)
         for row in skipped:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -282,6 +283,8 @@ def test_the_runner_says_what_it_cannot_use(exported: tuple, tmp_path: Path) -> 
 def test_a_classifier_is_no_one_look() -> None:
     with pytest.raises(ValueError, match="network"):
         detect.OneLook({"network": "mobilenet_v2", "input_size": [32, 32]}, b"")
+    with pytest.raises(ValueError, match="names no crops"):
+        detect.Classifier({"network": "one_look", "name": "look", "classes": [], "input_size": [32, 32]}, b"")
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -294,30 +297,33 @@ def test_a_killed_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
     class Killed(Exception):
         pass
 
-    def kill(row: dict) -> None:
-        if row["epoch"] == 2:
-            raise Killed
+    def until(epoch: int, rows: list[dict]) -> Callable[[dict], None]:
+        def kill(row: dict) -> None:
+            rows.append(row)
+            if row["epoch"] == epoch:
+                raise Killed
 
-    judged: list[int] = []
+        return kill
 
     def judge(truth: pd.DataFrame, answers: dict) -> dict[str, float]:
-        judged.append(len(answers))
         assert set(answers) == set(truth["image"])
-        return {"map50": 0.1 * len(judged)}
+        return {"map50": 0.5}
 
-    whole = onelook.fit_look(ALBUM, into=tmp_path / "a", name="look", plan=TINY)
-    with pytest.raises(Killed):
-        onelook.fit_look(ALBUM, into=tmp_path / "b", name="look", plan=TINY, on_epoch=kill)
-    parts = onelook.fit_look(ALBUM, into=tmp_path / "b", name="look", plan=TINY)
+    whole: list[dict] = []
+    for folder, end in (("a", 3), ("b", 2)):
+        with pytest.raises(Killed):
+            kill = until(end, whole if folder == "a" else [])
+            onelook.fit_look(ALBUM, into=tmp_path / folder, name="look", plan=TINY, on_epoch=kill, judge=judge)
+    done = onelook.fit_look(ALBUM, into=tmp_path / "b", name="look", plan=TINY, judge=judge)
     same = ["epoch", "loss", "val_loss"]
-    pd.testing.assert_frame_equal(whole.history[same], parts.history[same], rtol=1e-3)
+    pd.testing.assert_frame_equal(pd.DataFrame(whole)[same], done.history[same], rtol=1e-3)
     assert sorted(p.name for p in (tmp_path / "b").iterdir()) == sorted(
         ["look.keras", "look.tflite", "look-float16.tflite", "look.json", "look.csv"]
     )
-    card = whole.card
+    card = done.card
     assert card["input_size"] == list(SHAPE) and card["network"] == "one_look" and len(card["bias"]) == 3
-    assert card["files"]["tflite"]["sha256"] == files.sha256(tmp_path / "a" / "look.tflite")
-    assert isinstance(detect.load(tmp_path / "a" / "look.json"), detect.OneLook)
+    assert card["files"]["tflite"]["sha256"] == files.sha256(tmp_path / "b" / "look.tflite")
+    assert isinstance(detect.load(tmp_path / "b" / "look.json"), detect.OneLook)
 
 
 def test_the_plan_is_changed_in_words() -> None:

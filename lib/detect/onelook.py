@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import assets, boxes, cells, classes
-from .two_step import MaskDetector, _plain, _quantised, calibrated, decide, model_file, rows_of
+from .two_step import ONE_LOOK, MaskDetector, _plain, _quantised, calibrated, decide, model_file, rows_of
 
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["NETWORK", "OneLook", "load"]
+__all__ = ["OneLook", "load"]
 
 Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]
-NETWORK = "one_look"  # what the card of such a model calls its network
 
 
 class OneLook:
@@ -41,8 +40,8 @@ class OneLook:
     ) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
-        if card.get("network") != NETWORK:
-            raise ValueError(f"model: a one-look card has network {NETWORK!r}, this one {card.get('network')!r}")
+        if card.get("network") != ONE_LOOK:
+            raise ValueError(f"model: a one-look card has network {ONE_LOOK!r}, this one {card.get('network')!r}")
         self.card = dict(card)
         h, w = card["input_size"]
         self.shape = int(h), int(w)
@@ -156,7 +155,7 @@ def load(
     Raises ValueError for a finder beside a one-look model, which finds by itself; AssetMissing, ModelDamaged.
     """
     path = assets.model(name)
-    if json.loads(path.read_text(encoding="utf-8")).get("network") != NETWORK:
+    if json.loads(path.read_text(encoding="utf-8")).get("network") != ONE_LOOK:
         return MaskDetector.load(path, find=find, threads=threads)
     if find is not None:
         raise ValueError(f"finder: {path.stem} finds faces by itself; leave the finder out, or take another model")

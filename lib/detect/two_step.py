@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 MIN_SIDE = 4  # pixels; a smaller box shows nothing that could be told apart
 _WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # OpenCV writes no GIF
+ONE_LOOK = "one_look"  # what the card of a single-shot detector calls its network
 BATCH = 16  # crops a call: more gain nothing, and a crowd would need memory for all its faces at once
 
 
@@ -70,6 +71,8 @@ class Classifier:
     def __init__(self, card: Mapping[str, Any], tflite: str | Path | bytes, *, threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        if card.get("network") == ONE_LOOK:
+            raise ValueError(f"model: {card.get('name')} finds faces by itself and names no crops; see detect.OneLook")
         self.card = dict(card)
         self.classes: tuple[str, ...] = tuple(card["classes"])
         self.input_size, self.margin = int(card["input_size"]), float(card["margin"])
