@@ -455,6 +455,8 @@ def train(recipe: str, data: str, out: str, cache: str | None, logdir: str | Non
 
 
 def _one_look(name: str, data: str, out: str, cache: str | None, changes: str) -> None:
+    from tqdm import tqdm
+
     from . import evaluate
     from .train import onelook as room
 
@@ -467,7 +469,8 @@ def _one_look(name: str, data: str, out: str, cache: str | None, changes: str) -
         return figures | {"recall": said["face_recall"], "precision": said["face_precision"]}
 
     plan = room.changed(room.SMALL_LOOK if name == "one-look-small" else room.LookPlan(), changes)
-    done = room.look_recipe(data, into=out, cache=cache, name=name, plan=plan, judge=judge)
+    bar = tqdm if sys.stderr.isatty() else None
+    done = room.look_recipe(data, into=out, cache=cache, name=name, plan=plan, judge=judge, progress=bar)
     click.echo(json.dumps(done.card["measures"], indent=1))
 
 

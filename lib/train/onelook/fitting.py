@@ -4,14 +4,14 @@ import dataclasses
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import boxes, cells, images, model
+from ... import boxes, cells, dataset, images, model
 from ...classes import NAMES
 from ..fitting import Run
 from ..recipe import FOLDERS
@@ -54,10 +54,17 @@ def look_recipe(
     """Train the one-look detector on the folders of public photos below `data`, all but the test of record.
 
     cache: a folder that keeps drawn masks, boxes and decoded photos, some 2 GB. options: as for `fit_look`. Killed, it
-    goes on where it was. Writes NAME.keras, .tflite, -float16.tflite, .json and .csv into `into`.
+    goes on where it was. Writes NAME.keras, .tflite, -float16.tflite, .json, .csv and -split.json into `into`.
     """
     gathered = album(data, cache=cache, executor=executor, progress=progress)
-    facts = {"data": _counts(gathered), "limits": LIMITS, "command": COMMAND}
+    faces = _told(gathered, range(len(gathered)))
+    counts = faces.groupby(["source", "label"]).size()
+    facts = {
+        "data": [{"source": s, "label": c, "faces": int(n)} for (s, c), n in counts.items()],
+        "split": dataset.write_split(faces, into, name=f"{name}-split"),
+        "limits": LIMITS,
+        "command": COMMAND,
+    }
     return fit_look(gathered, into=into, name=name, plan=plan, facts=facts, **options)
 
 
@@ -101,13 +108,19 @@ def fit_look(
 
 def truth(gathered: Album, *, split: str = "validation") -> "pd.DataFrame":
     """The labelled faces of whole photos of a split, as a table of faces in the pixels of the album's photos."""
+    return _told(gathered, _whole(gathered, split))
+
+
+def _told(gathered: Album, photos: Iterable[int]) -> "pd.DataFrame":
+    """The labelled faces of some photos as a table of faces."""
     import pandas as pd
 
     rows = []
-    for i in _whole(gathered, split):
+    for i in photos:
         named = zip(gathered.boxes[i], gathered.labels[i], strict=True)
-        rows += [(gathered.names[i], *box, NAMES[c], gathered.sources[i]) for box, c in named if c != IGNORED]
-    return pd.DataFrame(rows, columns=["image", "x1", "y1", "x2", "y2", "label", "source"])
+        where = gathered.sources[i], gathered.splits[i]
+        rows += [(gathered.names[i], *box, NAMES[c], *where) for box, c in named if c != IGNORED]
+    return pd.DataFrame(rows, columns=["image", "x1", "y1", "x2", "y2", "label", "source", "split"])
 
 
 def _whole(gathered: Album, split: str) -> list[int]:
@@ -272,13 +285,3 @@ def _calibration(gathered: Album, plan: LookPlan) -> np.ndarray:
     plain = [cells.letterbox(gathered.rgb(i), plan.shape)[0] for i in rows]
     made = [canvas(gathered, min(plan.shape), rng=rng)[0] for _ in range(50)]
     return np.stack(plain + [cells.letterbox(rgb, plan.shape)[0] for rgb in made])
-
-
-def _counts(gathered: Album) -> list[dict[str, Any]]:
-    """Faces by source and class, as a card tells them."""
-    counts: dict[tuple[str, str], int] = {}
-    for source, labels in zip(gathered.sources, gathered.labels, strict=True):
-        for label in labels[labels != IGNORED]:
-            key = str(source), NAMES[label]
-            counts[key] = counts.get(key, 0) + 1
-    return [{"source": s, "label": c, "faces": n} for (s, c), n in sorted(counts.items())]
