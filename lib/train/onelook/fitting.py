@@ -32,7 +32,8 @@ __all__ = ["fit_look", "look_recipe", "truth"]
 log = logging.getLogger(__name__)
 LOWEST = 0.02  # face scores down to which precision is measured
 Answers = dict[str, list[list[Any]]]
-Judge = Callable[["pd.DataFrame", Answers], Mapping[str, float]]
+Judge = Callable[["pd.DataFrame", Answers], Mapping[str, float | None]]
+Faces = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes, face scores, class probabilities of one photo
 COMMAND = "python -m lib train --detector one-look --data FOLDER --out models"
 LIMITS = [
     "Faces below 12 pixels of the canvas are guesses.",
@@ -155,7 +156,7 @@ class _Seen:
         shown = np.stack([c for c, _ in fitted])
         return cls(shown, [b for _, b in fitted], np.stack(wanted), rows, truth(gathered), gathered)
 
-    def found(self, said: np.ndarray, plan: LookPlan) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def found(self, said: np.ndarray, plan: LookPlan) -> list[Faces]:
         """Boxes in the photo's pixels, face scores and class probabilities of each photo; ignored faces left out."""
         result, places = [], cells.points(plan.shape)
         for i, back, one in zip(self.rows, self.backs, said, strict=True):
@@ -168,7 +169,7 @@ class _Seen:
             result.append((xyxy[told], scores[told], named[told]))
         return result
 
-    def answers(self, found: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Answers:
+    def answers(self, found: list[Faces]) -> Answers:
         """The same as rows for a judge."""
         return {
             self.gathered.names[i]: [
@@ -227,12 +228,17 @@ def _validate(network: "keras.Model", seen: _Seen, plan: LookPlan, judge: Judge 
     parts = [float(loss(seen.targets[i : i + 8], said[i : i + 8])) for i in range(0, len(said), 8)]
     row = {"val_loss": float(np.mean(parts))}
     if judge is not None:
-        figures = judge(seen.truth, seen.answers(seen.found(said, plan)))
-        row |= {f"val_{k}": float(v) for k, v in figures.items()} | {"val_short": 1 - float(figures["map50"])}
+        figures = _figures(judge, seen, seen.found(said, plan))
+        row |= {f"val_{k}": v for k, v in figures.items()} | {"val_short": 1 - figures["map50"]}
     return row
 
 
-def _tuned(found: list[tuple[np.ndarray, np.ndarray, np.ndarray]], seen: _Seen, plan: LookPlan) -> dict[str, Any]:
+def _figures(judge: Judge, seen: _Seen, found: list[Faces]) -> dict[str, float]:
+    """What the judge says; where nothing was found it has no figure, which counts as 0."""
+    return {k: 0.0 if v is None else float(v) for k, v in judge(seen.truth, seen.answers(found)).items()}
+
+
+def _tuned(found: list[Faces], seen: _Seen, plan: LookPlan) -> dict[str, Any]:
     """Temperature, bias and threshold of "unsure" from the validation faces that were found."""
     rows, names = [np.zeros((0, len(NAMES)))], [np.zeros(0, int)]
     for i, (xyxy, scores, named) in zip(seen.rows, found, strict=True):
@@ -265,7 +271,7 @@ def _finish(
     paths = model.export_one_look(network, into, name, calibration=_calibration(gathered, plan))
     report: dict[str, Any] = {"photos": len(seen.rows), "faces": len(seen.truth), "best_epoch": state.best_epoch + 1}
     if judge is not None:
-        report |= {k: round(float(v), 4) for k, v in judge(seen.truth, seen.answers(found)).items()}
+        report |= {k: round(v, 4) for k, v in _figures(judge, seen, found).items()}
     history = pd.DataFrame(state.rows)
     paths["log"] = images.write(into / f"{name}.csv", history.to_csv(index=False))
     known: dict[str, Any] = {"network": "one_look", "alpha": plan.alpha, "input_size": list(plan.shape), "finder": None}
