@@ -18,7 +18,7 @@ class LookPlan:
     alpha: float = 0.35
     width: int = 64  # channels of pyramid and heads
     weights: str | None = "imagenet"
-    epochs: int = 40
+    epochs: int = 30
     canvases: int = 1200  # an epoch; there is no end of different ones
     batch: int = 12
     rate: float = 1e-3
