@@ -198,13 +198,16 @@ def _start(plan: LookPlan, state: State) -> "keras.Model":
     if state.rows:
         return keras.models.load_model(state.last(len(state.rows) - 1), custom_objects={"loss": loss})
     network = _network(plan, (plan.size, plan.size), weights=plan.weights)
-    total = max(2, plan.epochs * max(1, plan.canvases // plan.batch))
+    steps = max(1, plan.canvases // plan.batch)
+    total = max(2, plan.epochs * steps)
     warm = min(total // 10, 300)
     schedule = keras.optimizers.schedules.CosineDecay(
         plan.rate * 0.05, total - warm, alpha=0.02, warmup_target=plan.rate, warmup_steps=warm
     )
     # Keras puts the running mean in the weights' place whenever `fit` ends: here after every epoch.
-    mean = {"use_ema": True, "ema_momentum": plan.average} if plan.average else {}
+    # A mean that reaches back to the epoch's beginning would undo what the epoch taught.
+    momentum = min(plan.average, 1 - 4 / max(steps, 4))
+    mean = {"use_ema": True, "ema_momentum": momentum} if momentum > 0 else {}
     network.compile(keras.optimizers.Adam(schedule, global_clipnorm=10.0, **mean), loss=loss, jit_compile=False)
     return network
 

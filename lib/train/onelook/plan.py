@@ -40,7 +40,7 @@ class LookPlan:
 
 
 SMALL_LOOK = LookPlan(size=256, shape=(256, 256), width=32, batch=16, canvases=2400)  # for a browser or a Raspberry Pi
-QUICK_LOOK = LookPlan(size=224, shape=(224, 224), width=32, batch=16, epochs=6, canvases=640)  # a look at the whole
+QUICK_LOOK = LookPlan(size=224, shape=(224, 224), width=32, batch=16, epochs=6, canvases=640)  # to try it out
 
 
 def changed(plan: LookPlan, words: str) -> LookPlan:
