@@ -93,7 +93,7 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
     side = None if still else faces.LIVE
     find = faces.finder(finder, max_side=side) if finder else None
-    detector = room.MaskDetector.load(model, find=find, max_side=side)
+    detector = room.load(model, find=find, max_side=side)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
 
@@ -416,7 +416,7 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
         click.echo("labelImg is open; W draws a box, Ctrl+S saves, D opens the next photo")
         window.wait()
     else:
-        detector, bar = detect.MaskDetector.load(model), tqdm if sys.stderr.isatty() else None
+        detector, bar = detect.load(model), tqdm if sys.stderr.isatty() else None
         found, root = _photos(photos)
         faces, skipped = prelabel.prelabel(found, detector, into=out or root, root=root, progress=bar)
         for row in skipped:
@@ -458,6 +458,9 @@ def convert(folder: Path, to: str, out: Path, corrections: Path | None) -> None:
 @click.option(
     "--recipe", type=click.Choice(["full", "small"]), default="full", show_default=True, help="The model to train."
 )
+@click.option("--detector", type=click.Choice(["one-look", "one-look-small"]),
+              help="Train this detector instead, which finds faces and names them at once; needs --cache.")  # fmt: skip
+@click.option("--with", "changes", default="", help="Fields of the detector's plan, as in 'epochs=20 size=320'.")
 @click.option("--data", required=True, type=click.Path(exists=True), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
 @click.option("--cache", type=click.Path(file_okay=False), help="Keep boxes, groups and crops here for the next time.")
@@ -470,7 +473,7 @@ def train(recipe: str, data: str, out: str, seed: int, **options: str | None) ->
     Up to an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
     notebook 04, or make run DATA=photos. --sweep trains every combination of what it names (fields of train.Plan, and
     rate for both stages), looks at validation alone, and writes sweep.csv, sweep.json and sweep.png; --data may then
-    also be a table of faces with a split (.parquet).
+    also be a table of faces with a split (.parquet). --detector trains the one-look detector, which takes hours.
     """
     import logging
     import multiprocessing
@@ -486,12 +489,35 @@ def train(recipe: str, data: str, out: str, seed: int, **options: str | None) ->
     if sweep:
         _sweep(data, out, cache, room.grid(sweep))
         return
+    if options["detector"]:
+        _one_look(options["detector"], data, out, cache, options["changes"] or "")
+        return
     context = multiprocessing.get_context("spawn")  # a fork of TensorFlow's threads may hang
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir, executor=pool,
                            progress=tqdm if sys.stderr.isatty() else None, seed=seed)  # fmt: skip
     click.echo(json.dumps(done.card["measures"], indent=1))
     click.echo(room.speed(done.history))
+
+
+def _one_look(name: str, data: str, out: str, cache: str | None, changes: str) -> None:
+    from tqdm import tqdm
+
+    from . import evaluate
+    from .train import onelook as room
+
+    if not cache:
+        raise ValueError("--detector: needs --cache, a folder for some 2 GB of decoded photos and drawn masks")
+
+    def judge(truth: Any, answers: Any) -> dict[str, float]:
+        said = evaluate.score(truth, answers, min_side=12, threshold=0.3)
+        figures = {"map50": said["map50_voc_three_classes"], "map50_both": said["map50_voc_with_without"]}
+        return figures | {"recall": said["face_recall"], "precision": said["face_precision"]}
+
+    plan = room.changed(room.SMALL_LOOK if name == "one-look-small" else room.LookPlan(), changes)
+    bar = tqdm if sys.stderr.isatty() else None
+    done = room.look_recipe(data, into=out, cache=cache, name=name, plan=plan, judge=judge, progress=bar)
+    click.echo(json.dumps(done.card["measures"], indent=1))
 
 
 def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]]) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import assets, images
-from .classes import NAMES
+from .. import assets, images
+from ..classes import NAMES
 
 if TYPE_CHECKING:
     import keras
