@@ -284,6 +284,7 @@ def test_a_copy_in_another_format_carries_the_corrections(folder, tmp_path, caps
     path = listed(tmp_path, f"set/04.png,40,30,100,90,{MASK},{BARE},", f"set/05.png,40,30,100,90,{MASK},removed,")
     arguments = ["convert", str(folder), "--to", "voc", "--out", str(tmp_path / "new"), "--corrections", str(path)]
     assert main.start(arguments) == 0
+    assert "2 labels corrected by list.csv" in capsys.readouterr().out
     assert labels.read_voc(tmp_path / "new/annotations/04.xml")["label"].tolist() == [BARE]
     assert len(labels.read_voc(tmp_path / "new/annotations/05.xml")) == 0  # no face, by a person's word
 

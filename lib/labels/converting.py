@@ -61,7 +61,9 @@ def convert(
         seen = {target for photo, target in done if photo in found.persons}
         _write(to, made, into, sizes={target: images.size(target) for _, target in done}, seen=seen)
         count = len(done)
-    made.attrs.update(formats=faces.attrs["formats"], photos=count, corrected=faces.attrs.get("corrected", 0))
+    made.attrs.update(formats=faces.attrs["formats"], photos=count)
+    if corrections is not None:
+        made.attrs["corrected"] = faces.attrs["corrected"]
     extra = [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped]
     return made, _with(problems, extra)
 
