@@ -91,7 +91,9 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
         files.spare(options["out"], *inputs, force=options["force"])
     elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
-    detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
+    side = None if still else faces.LIVE
+    find = faces.finder(finder, max_side=side) if finder else None
+    detector = room.MaskDetector.load(model, find=find, max_side=side)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
 

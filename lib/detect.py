@@ -153,11 +153,15 @@ class MaskDetector:
         name: str | Path = "full",
         *,
         find: Callable[[np.ndarray], "sv.Detections"] | None = None,
+        max_side: int | None = None,
         threads: int | None = None,
     ) -> "MaskDetector":
-        """Read a model, and the face finder that its card names unless find is given."""
+        """Read a model, and the face finder that its card names unless find is given.
+
+        max_side: the finder's, where it should not be the card's: `faces.LIVE` for a camera.
+        """
         classify = Classifier.load(name, threads=threads)
-        return cls(classify, find if find is not None else _finder(classify.card))
+        return cls(classify, find if find is not None else _finder(classify.card, max_side))
 
     def __call__(self, rgb: np.ndarray) -> "sv.Detections":
         """The faces of one photo."""
@@ -228,11 +232,11 @@ class MaskDetector:
         )
 
 
-def _finder(card: Mapping[str, Any]) -> Callable[[np.ndarray], "sv.Detections"]:
+def _finder(card: Mapping[str, Any], max_side: int | None) -> Callable[[np.ndarray], "sv.Detections"]:
     """The finder that the card names; where its weights cannot be had, the best that can, and a word about it."""
     from . import faces
 
-    wanted = dict(card.get("finder") or {"name": "auto"})
+    wanted = dict(card.get("finder") or {"name": "auto"}) | ({"max_side": max_side} if max_side else {})
     name = wanted.pop("name", "auto")
     try:
         return faces.finder(name, **wanted)
