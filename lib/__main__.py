@@ -451,6 +451,8 @@ def convert(folder: Path, to: str, out: Path, corrections: Path | None) -> None:
         click.echo(f"{row.file}:{row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}", err=True)
     read = ", ".join(f"{count} {name}" for name, count in made.attrs["formats"].items())
     click.echo(f"photos read by format: {read or 'none'}")
+    if corrections:
+        click.echo(f"{made.attrs['corrected']} labels corrected by {corrections.name}")
     click.echo(f"{len(made)} faces of {made.attrs['photos']} photos as {to} in {out}")
 
 

@@ -1,5 +1,6 @@
 """lib.evaluate on labels: what a probe denies, what a copy denies, what is odd; and corrections on reading."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 from lib import __main__ as main
 from lib import evaluate, images, labels
+
+quality = importlib.import_module("lib.evaluate.quality")  # the name in the package is the function's
+ROOT = Path(__file__).parent.parent
 
 BARE, MASK, WRONG = "without_mask", "with_mask", "mask_worn_incorrectly"
 
@@ -63,6 +67,23 @@ def test_one_class_or_one_group_gives_no_opinion():
         evaluate.second_opinion(table.assign(label=MASK), values)
     with pytest.raises(ValueError, match="two groups"):
         evaluate.second_opinion(table.assign(group="one"), values)
+
+
+@pytest.mark.slow
+def test_features_are_of_the_crop_alone():
+    crops = np.stack([scene(i, (96, 96)) for i in (1, 2, 1)])
+    values = evaluate.features(crops, weights="shipped")
+    assert values.shape == (3, 1280) and np.allclose(values[0], values[2], atol=1e-4)
+    assert not np.allclose(values[0], values[1], atol=0.1) and evaluate.features(crops[:0]).shape == (0, 1280)
+
+
+@pytest.mark.parametrize(("here", "backbone"), [(True, "imagenet"), (False, "shipped")])
+def test_the_shipped_model_is_no_judge_of_what_it_has_learnt(monkeypatch, here, backbone):
+    monkeypatch.setattr(quality.assets, "have", lambda name, download: here)
+    split = json.loads((ROOT / "models" / "full-split.json").read_text())["images"]["train"][:3]
+    source, word = quality._backbone(pd.Series([f"/somewhere/{name}" for name in split]))
+    assert source == backbone and "learnt from 3 of these photos" in word and ("may hide" in word) == (not here)
+    assert quality._backbone(pd.Series(["/somewhere/photos-853/images/maksssksksss1.jpg"]))[0] == "shipped"
 
 
 # --- copies ---
@@ -165,11 +186,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_whole_search_finds_the_planted_error_and_a_correction_mends_it(folder, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(evaluate.quality.__globals__["dedupe"], "fingerprints", lambda *a, **k: (None, []))
+    monkeypatch.setattr(quality.dedupe, "fingerprints", lambda *a, **k: (None, []))
     none = pd.DataFrame({"image": [], "group": []})
-    monkeypatch.setattr(evaluate.quality.__globals__["dedupe"], "groups", lambda *a, **k: none)
-    monkeypatch.setitem(evaluate.quality.__globals__, "features", bright)
-    monkeypatch.setitem(evaluate.quality.__globals__["_judged"].__globals__, "features", bright)
+    monkeypatch.setattr(quality.dedupe, "groups", lambda *a, **k: none)
+    monkeypatch.setattr(quality, "features", bright)
     out, figures = tmp_path / "out", tmp_path / "counts.json"
     assert main.start(["check", str(folder), "--out", str(out), "--json", str(figures)]) == 0
     assert "1 other class" in capsys.readouterr().out
@@ -264,13 +284,14 @@ def test_a_copy_in_another_format_carries_the_corrections(folder, tmp_path, caps
     path = listed(tmp_path, f"set/04.png,40,30,100,90,{MASK},{BARE},", f"set/05.png,40,30,100,90,{MASK},removed,")
     arguments = ["convert", str(folder), "--to", "voc", "--out", str(tmp_path / "new"), "--corrections", str(path)]
     assert main.start(arguments) == 0
+    assert "2 labels corrected by list.csv" in capsys.readouterr().out
     assert labels.read_voc(tmp_path / "new/annotations/04.xml")["label"].tolist() == [BARE]
     assert len(labels.read_voc(tmp_path / "new/annotations/05.xml")) == 0  # no face, by a person's word
 
 
 def test_the_published_corrections_fit_the_sets_they_are_about(shared):
     """Every line meets exactly one label of its set, as published."""
-    path = Path(__file__).parent.parent / "models" / "corrections.csv"
+    path = ROOT / "models" / "corrections.csv"
     changes = labels.read_corrections(path)
     for name in ("photos-853", "faces-4k"):
         ours = [one for one in changes if one["file"].startswith(name)]

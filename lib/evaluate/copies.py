@@ -45,16 +45,21 @@ def contradictions(
     def one(pair: tuple[str, str]) -> list[dict[str, Any]]:
         a, b = (rows_of[name] for name in pair)
         if whole[a].any() or whole[b].any():  # crops of class folders: one face each
-            return [] if labels[a[0]] == labels[b[0]] else _two(a[0], b[0], pair, labels)
+            return [] if labels[a[0]] == labels[b[0]] else _two(a[0], b[0], pair=pair, labels=labels)
         over = laid_over(images.read(pair[1]), images.read(pair[0]))
-        return [] if over is None else _compared(pair, (a, b), xyxy, labels, over)
+        return [] if over is None else _compared(pair, (a, b), xyxy=xyxy, labels=labels, over=over)
 
     found, _ = batch.run(one, pairs, progress=progress)
     return [row for rows in found for row in rows]
 
 
 def _compared(
-    pair: tuple[str, str], rows: tuple[np.ndarray, np.ndarray], xyxy: np.ndarray, labels: np.ndarray, over: np.ndarray
+    pair: tuple[str, str],
+    rows: tuple[np.ndarray, np.ndarray],
+    *,
+    xyxy: np.ndarray,
+    labels: np.ndarray,
+    over: np.ndarray,
 ) -> list[dict[str, Any]]:
     """What the boxes (n, 4) of two copies say of one another; over lays the second on the first."""
     a, b = rows
@@ -63,7 +68,7 @@ def _compared(
     result = []
     for k, i in enumerate(owner):
         if i >= 0 and labels[a[i]] != labels[b[k]]:
-            result += _two(a[i], b[k], pair, labels)
+            result += _two(a[i], b[k], pair=pair, labels=labels)
     back = cv2.invertAffineTransform(over)
     alone_here = a[~np.isin(np.arange(len(a)), owner)]
     for other, alone, moved in ((pair[1], alone_here, back), (pair[0], b[owner < 0], over)):
@@ -77,7 +82,7 @@ def _compared(
     return result
 
 
-def _two(a: int, b: int, pair: tuple[str, str], labels: np.ndarray) -> list[dict[str, Any]]:
+def _two(a: int, b: int, *, pair: tuple[str, str], labels: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"row": int(row), "kind": "copies disagree", "other": copy, "reason": f"{said} in its copy {_name(copy)}"}
         for row, said, copy in ((a, labels[b], pair[1]), (b, labels[a], pair[0]))
