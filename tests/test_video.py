@@ -366,10 +366,18 @@ def test_memory_stays_flat_on_a_long_watch() -> None:
         for i in range(3000):
             yield i / 30, rgb
 
-    video.annotate(video.Source("warm", long), masked, limit=200)
+    four = people(MASK, BARE, MASK, BARE, at=((0, 0), (200, 0), (400, 0), (600, 0)))
+    video.annotate(video.Source("warm", long), lambda rgb: four, limit=200)
     before = _resident()
-    video.annotate(video.Source("long", long), masked)
-    assert _resident() - before < 30e6
+    watched = video.annotate(video.Source("long", long), lambda rgb: four)
+    assert len(watched.faces) == 12_000 and _resident() - before < 8e6
+
+
+def test_of_a_source_without_end_the_newest_answers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.video.watching.KEPT", 8)
+    watched = video.annotate(clip(tmp_path / "a.mp4", frames=20), masked)
+    assert watched.faces["frame"].tolist() == list(range(12, 20)) and len(watched.times) == 8
+    assert watched.faces["shown"].unique().tolist() == ["with_mask"] and len(video.counts(watched)) == 8
 
 
 def _resident() -> float:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Watched", "annotate", "counts", "flicker"]
 
-KEPT = 200_000  # answers kept of a source that never ends
-COLUMNS = ("seconds", "frame", "person", "x1", "y1", "x2", "y2", "raw", "shown", "sure", "answer", "score")
+KEPT = 200_000  # newest answers and frames kept of a source that never ends: 16 MB
+WORDS = (*classes.NAMES, classes.UNSURE)  # of raw, shown and answer, which are kept as their numbers
+ROW = np.dtype(
+    [("seconds", "f8"), ("frame", "i8"), ("person", "i4"), ("x1", "f8"), ("y1", "f8"), ("x2", "f8"), ("y2", "f8")]
+    + [("raw", "i1"), ("shown", "i1"), ("sure", "f8"), ("answer", "i1"), ("score", "f8")]
+)
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,7 @@ class _Watch:
 
     def __init__(self, detector: Any, tracker: Tracker, *, blur: bool, window: str) -> None:
         self.detector, self.tracker, self.blur, self.window = detector, tracker, blur, window
-        self.times: deque[float] = deque(maxlen=KEPT)
-        self.rows: deque[tuple] = deque(maxlen=KEPT)
+        self.times, self.rows = _Kept(np.dtype("f8")), _Kept(ROW)
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.count, self.quit, self._left = 0, False, time.perf_counter()
 
@@ -164,13 +167,12 @@ class _Watch:
         self.times.append(frame.seconds)
         ids, sure = detect.decide(np.asarray(people.data["probabilities"]))
         scores = np.clip(np.asarray(people.data.get("face_score", np.ones(len(people)))), 0, 1) * sure
-        words: Any = zip(
-            people.data["raw_name"], people.data["class_name"], np.asarray(people.confidence), ids, scores, strict=True
-        )
-        for box, person, (raw, shown, p, i, score) in zip(people.xyxy, _numbers(people), words, strict=True):
-            place = (round(float(v), 2) for v in box)
-            told = str(raw), str(shown), round(float(p), 4), classes.NAMES[i], round(float(score), 5)
-            self.rows.append((frame.seconds, frame.number, int(person), *place, *told))
+        raw, shown = (_word_numbers(people.data[name]) for name in ("raw_name", "class_name"))
+        sure = np.asarray(people.confidence, float).round(4)
+        told = zip(raw, shown, sure, ids, scores.round(5), strict=True)
+        places = np.asarray(people.xyxy, float).round(2)
+        for place, person, answer in zip(places, _numbers(people), told, strict=True):
+            self.rows.append((frame.seconds, frame.number, person, *place, *answer))
 
     def _show(self, picture: np.ndarray) -> None:
         self.quit = screen.show(picture, title=self.window, milliseconds=1)
@@ -178,9 +180,32 @@ class _Watch:
     def result(self, ended: str, out: Path | None) -> Watched:
         import pandas as pd
 
-        faces = pd.DataFrame(list(self.rows), columns=list(COLUMNS))
+        faces = pd.DataFrame(self.rows.all())
+        for column in ("raw", "shown", "answer"):
+            faces[column] = np.array(WORDS)[faces[column].to_numpy()]
         stages = {name: 1000 * seconds / max(1, self.count) for name, seconds in self.spent.items()}
-        return Watched(faces, list(self.times), stages, ended, out)
+        return Watched(faces, self.times.all().tolist(), stages, ended, out)
+
+
+class _Kept:
+    """The newest `KEPT` of many rows, in little memory, which is taken as it is needed."""
+
+    def __init__(self, kind: np.dtype) -> None:
+        self._rows, self._count = np.empty(KEPT, kind), 0
+
+    def append(self, row: Any) -> None:
+        self._rows[self._count % KEPT] = row
+        self._count += 1
+
+    def all(self) -> np.ndarray:
+        """The rows in their order."""
+        start = self._count % KEPT if self._count > KEPT else 0
+        return np.roll(self._rows[: self._count], -start)
+
+
+def _word_numbers(names: Any) -> list[int]:
+    """Places in WORDS; what is none of them counts as unsure."""
+    return [WORDS.index(name) if name in WORDS else len(WORDS) - 1 for name in map(str, names)]
 
 
 class _Events:
