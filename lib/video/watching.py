@@ -1,7 +1,6 @@
 """Watch a source: find, follow, count, draw, write, and say what happened."""
 
 import contextlib
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from .. import classes, clips, detect, files, plots, screen
 from ..blur import blurred
 from .sources import Frame, Source, open
+from .telling import Alarm, Events, numbers
 from .tracking import Tracker
 
 if TYPE_CHECKING:
@@ -72,28 +72,28 @@ def annotate(
     detector: Callable[[np.ndarray], "sv.Detections"],
     *,
     out: str | Path | None = None,
-    events: str | Path | None = None,
+    events: str | Path | Callable[[dict[str, Any]], None] | None = None,
     tracker: Tracker | None = None,
     blur: bool = False,
     limit: int | None = None,
     show: bool = False,
     progress: Callable[[Iterable[Frame]], Iterable[Frame]] | None = None,
-    alarm: Callable[[dict[str, Any]], None] | None = None,
+    alarm: Alarm | None = None,
 ) -> Watched:
     """Watch a source to its end, or to `limit` frames: find, follow and count people, and write the annotated clip.
 
     out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of
-    show). events: a JSONL file of who appeared, changed or left; alarm is called with each of these. blur: make faces
-    unrecognisable in what is written. What stands at out or events is replaced, but for the source: ValueError.
+    show). events: who appeared, changed or left, into a JSONL or CSV file by its name, or to a callable. blur: make
+    faces unrecognisable in what is written. What stands at out or events is replaced, but for the source: ValueError.
     """
     opened = source if isinstance(source, Source) else open(source)
     for target in (out, events):
-        files.spare(target, *([opened.path] if opened.path else []), force=True)
+        files.spare(None if callable(target) else target, *([opened.path] if opened.path else []), force=True)
     unsure_below = float(getattr(detector, "unsure_below", 0.6))
     window = _window(opened) if show else ""
     watch = _Watch(detector, tracker or Tracker(unsure_below=unsure_below), blur=blur, window=window)
     writer = clips.Writer(out, fps=opened.fps or 15.0) if out else None
-    told = _Events(events, alarm)
+    told = Events(events)
     ended = "end"
     try:
         for frame in progress(opened) if progress else opened:
@@ -101,6 +101,8 @@ def annotate(
                 break
             picture, people = watch(frame)
             told(people, frame.seconds)
+            if alarm:
+                alarm(people, frame.seconds)
             if writer:
                 with watch.stage("encode"):
                     writer.write(picture, seconds=frame.seconds)
@@ -171,7 +173,7 @@ class _Watch:
         sure = np.asarray(people.confidence, float).round(4)
         told = zip(raw, shown, sure, ids, scores.round(5), strict=True)
         places = np.asarray(people.xyxy, float).round(2)
-        for place, person, answer in zip(places, _numbers(people), told, strict=True):
+        for place, person, answer in zip(places, numbers(people), told, strict=True):
             self.rows.append((frame.seconds, frame.number, person, *place, *answer))
 
     def _show(self, picture: np.ndarray) -> None:
@@ -206,45 +208,6 @@ class _Kept:
 def _word_numbers(names: Any) -> list[int]:
     """Places in WORDS; what is none of them counts as unsure."""
     return [WORDS.index(name) if name in WORDS else len(WORDS) - 1 for name in map(str, names)]
-
-
-class _Events:
-    """Who appeared, changed or left, written as it happens: one JSON object a line."""
-
-    def __init__(self, path: str | Path | None, alarm: Callable[[dict[str, Any]], None] | None) -> None:
-        self._file = None
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = Path(path).open("w", encoding="utf-8")
-        self._alarm = alarm
-        self._known: dict[int, tuple[str, float]] = {}
-
-    def __call__(self, people: "sv.Detections", seconds: float) -> None:
-        for number, name in zip(_numbers(people), people.data["class_name"], strict=True):
-            before = self._known.get(int(number))
-            if before is None or before[0] != name:
-                self._tell("appeared" if before is None else "changed", int(number), seconds, str(name))
-            self._known[int(number)] = str(name), seconds
-        for number, (name, last) in list(self._known.items()):
-            if seconds - last > 1.0:
-                del self._known[number]
-                self._tell("left", number, last, name)
-
-    def _tell(self, what: str, person: int, seconds: float, label: str) -> None:
-        event = {"seconds": round(seconds, 3), "event": what, "person": person, "label": label}
-        if self._file:
-            self._file.write(json.dumps(event) + "\n")
-            self._file.flush()
-        if self._alarm:
-            self._alarm(event)
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
-
-
-def _numbers(people: "sv.Detections") -> np.ndarray:
-    return people.tracker_id if people.tracker_id is not None else np.zeros(0, int)
 
 
 def _window(source: Source) -> str:
