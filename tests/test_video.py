@@ -1,6 +1,7 @@
 import http.server
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -420,6 +421,46 @@ def test_no_screen_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(ValueError, match="there is no screen here"):
         video.annotate(clip(tmp_path / "a.mp4"), nobody, show=True)
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A virtual screen; skipped, and counted, where the programs are not installed."""
+    if missing := [tool for tool in ("Xvfb", "xdotool", "openbox") if not shutil.which(tool)]:
+        pytest.skip(f"window: needs {', '.join(missing)} (apt install xvfb xdotool openbox)")
+    read, write = os.pipe()
+    screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(screen, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
+    manager = subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield
+    for process in (manager, server):
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.parametrize("keys", [["windowfocus", "--sync", "{}", "key", "q"], ["key", "alt+F4"]])
+def test_q_or_closing_the_window_ends_the_watch(display: None, tmp_path: Path, keys: list[str]) -> None:
+    code = (
+        "import supervision as sv; from lib import video\n"
+        f"source = video.open({str(clip(tmp_path / 'a.mp4', h=240, w=320))!r}, live=True, loop=True)\n"
+        "def nobody(rgb): return sv.Detections.empty()\n"
+        f"seen = video.annotate(source, nobody, show=True, out={str(tmp_path / 'b.mp4')!r})\n"
+        "print(seen.ended)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    find = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "press q to quit"]
+    window = subprocess.run(find, check=True, capture_output=True, text=True, timeout=60).stdout.split()[0]
+    time.sleep(1)
+    subprocess.run(["xdotool", *(k.format(window) for k in keys)], check=True, timeout=20)
+    try:
+        said, complained = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert said.split() == ["interrupted"], complained
+    assert len(list(clips.frames(tmp_path / "b.mp4"))) >= 5
 
 
 def test_memory_stays_flat_on_a_long_watch() -> None:

@@ -82,9 +82,10 @@ def annotate(
 ) -> Watched:
     """Watch a source to its end, or to `limit` frames: find, follow and count people, and write the annotated clip.
 
-    out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of
-    show). events: who appeared, changed or left, into a JSONL or CSV file by its name, or to a callable. blur: make
-    faces unrecognisable in what is written. What stands at out or events is replaced, but for the source: ValueError.
+    out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of show,
+    or closing that). events: who appeared, changed or left, into a JSONL or CSV file by its name, or to a callable.
+    blur: make faces unrecognisable in what is written. What stands at out or events is replaced, but for the source:
+    ValueError.
     """
     opened = source if isinstance(source, Source) else open(source)
     for target in (out, events):
@@ -177,7 +178,8 @@ class _Watch:
             self.rows.append((frame.seconds, frame.number, person, *place, *answer))
 
     def _show(self, picture: np.ndarray) -> None:
-        self.quit = screen.show(picture, title=self.window, milliseconds=1)
+        gone = self.count > 0 and screen.closed(self.window)  # or showing would open it again
+        self.quit = gone or screen.show(picture, title=self.window, milliseconds=1)
 
     def result(self, ended: str, out: Path | None) -> Watched:
         import pandas as pd
