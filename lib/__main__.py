@@ -84,6 +84,7 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
 
     SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a part of its name, a stream's
     address, or - for a video on standard input. Ctrl-C ends a camera or clip early, and what was written plays.
+    Ends with code 1 where a camera or stream broke off.
 
     --json writes {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how
     sure the finder is of the face times the probability of the class. Of a clip it writes {"file name": [{"seconds":
@@ -156,18 +157,25 @@ def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: P
 def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
                   show: bool, events: Path | None, counts: Path | None, blur: bool, alarm: str | None,
                   hold_off: float, **unused: Any) -> None:  # fmt: skip
+    import signal
+
     from tqdm import tqdm
 
     from . import files, video
 
     bell = video.Alarm(_program(alarm), hold_off=hold_off) if alarm else None
     opened = video.open(source)
-    watched = video.annotate(opened, detector, out=out, events=events, blur=blur, show=show, alarm=bell,
-                             progress=tqdm if sys.stderr.isatty() else None)  # fmt: skip
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service that is stopped ends as by Ctrl-C
+    try:
+        watched = video.annotate(opened, detector, out=out, events=events, blur=blur, show=show, alarm=bell,
+                                 progress=tqdm if sys.stderr.isatty() else None)  # fmt: skip
+    finally:
+        signal.signal(signal.SIGTERM, before)
     click.echo(watched.words(), err=json_path == STDOUT)
     _write_json(json_path, {opened.name: watched.answers(threshold=threshold)})
     if counts:
         files.write(counts, video.counts(watched).to_csv(index=False))
+    click.get_current_context().exit(watched.ended not in ("end", "interrupted"))
 
 
 def _write_json(path: Path | None, content: Any) -> None:

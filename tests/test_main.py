@@ -2,10 +2,11 @@
 
 import json
 import re
+import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import supervision as sv
 from PIL import Image
 
 from lib import __main__ as main
-from lib import clips, detect, files, images, screen
+from lib import clips, detect, files, images, screen, video
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -196,6 +197,38 @@ def test_a_bare_face_in_a_clip_starts_the_alarm_and_counts_are_a_table(run: Comm
             break
         time.sleep(0.1)
     assert json.loads(told.read_text()) == {"seconds": 0.0, "label": "without_mask", "people": [1]}
+
+
+def test_a_watch_that_is_told_to_end_leaves_a_playable_clip(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, answer = iter(range(100)), Colours.__call__
+
+    def told(self: Colours, crops: np.ndarray) -> np.ndarray:
+        if next(calls) == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return answer(self, crops)
+
+    monkeypatch.setattr(Colours, "__call__", told)
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for _ in range(12):
+            writer.write(coloured(h=48, w=96))
+    before = signal.getsignal(signal.SIGTERM)
+    code, said, _ = run("detect", tmp_path / "a.mp4", "--out", tmp_path / "b.mp4")
+    assert code == 0 and "ended early: interrupted" in said and signal.getsignal(signal.SIGTERM) == before
+    assert len(list(clips.frames(tmp_path / "b.mp4"))) == 4
+
+
+def test_a_camera_that_breaks_off_ends_with_code_1(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(source: video.Source) -> Iterator[tuple[float, np.ndarray]]:
+        yield 0.0, coloured()
+        raise video.CameraTrouble("camera 0 gives no more pictures", state="lost")
+
+    monkeypatch.setattr(video, "open", lambda source: video.Source("camera 0", broken, live=True))
+    code, said, _ = run("detect", "0", "--counts", tmp_path / "c.csv")
+    assert code == 1 and "gives no more pictures" in said and len(pd.read_csv(tmp_path / "c.csv")) == 1
 
 
 def test_an_alarm_that_cannot_be_run_is_said_before_the_start(run: Command, tmp_path: Path) -> None:
