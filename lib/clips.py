@@ -128,7 +128,7 @@ def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> It
     start: float | None = None
     with _opened(source, timeout) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE" if "://" in str(source) else "AUTO"  # several frames at a time come late when live
         try:
             for packet in container.demux(stream):
                 try:
@@ -154,8 +154,9 @@ def _opened(source: Any, timeout: float | None = None) -> Any:
 
     if isinstance(source, str | Path) and "://" not in str(source) and not Path(source).is_file():
         raise FileNotFoundError(f"video: {source} does not exist")
+    options = {"rtsp_flags": "prefer_tcp"} if str(source).startswith("rtsp:") else {}  # by UDP pictures come torn
     try:
-        container = av.open(str(source) if isinstance(source, str | Path) else source, timeout=timeout)
+        container = av.open(str(source) if isinstance(source, str | Path) else source, timeout=timeout, options=options)
     except (av.error.FFmpegError, OSError) as trouble:
         raise ValueError(f"video: {source} cannot be read ({trouble})") from None
     if not container.streams.video:
