@@ -156,10 +156,13 @@ def serve(host: str, port: int, model: str, finder: str | None, camera: str | No
     Only this machine reaches it unless --host says otherwise. Nothing that is uploaded is kept. Browsers give their
     camera only to http://localhost and https://; from another machine: ssh -L 8000:localhost:8000 HERE. Ctrl-C ends it.
     """
+    import numpy as np
+
     from . import detect as room
     from . import faces, web
 
     detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
+    detector(np.zeros((64, 64, 3), np.uint8))  # what is loaded late is loaded now, not while somebody waits
     source = int(camera) if camera and camera.isdigit() else camera
     app = web.create_app(detector, camera=source, password=password, names=[host, *names])
     if not password and host not in ("127.0.0.1", "localhost", "::1"):

@@ -114,13 +114,14 @@ def _add_pictures(
     def detect() -> Response:
         """A picture as the body or as the form's `file` → JSON; ?picture=1 adds an annotated JPEG, in base64."""
         request.max_content_length = limits.picture_bytes
+        watch = request.args.get("watch", "")
+        if watch and not re.fullmatch(r"[\w-]{8,64}", watch):
+            raise Refused(400, "watch: must be 8 to 64 letters, digits, - or _.")
         with gate():
             start = time.perf_counter()
             rgb = decode(_upload().read(), limits)
             people = detector(rgb)
-            if watch := request.args.get("watch", ""):
-                if not re.fullmatch(r"[\w-]{8,64}", watch):
-                    raise Refused(400, "watch: must be 8 to 64 letters, digits, - or _.")
+            if watch:
                 people = trackers(watch, people)
             answer = told(rgb, people, start=start)
             if _asked("picture"):

@@ -34,7 +34,7 @@ _TOP = 60  # frames a second that a video may have throughout
 
 @dataclass
 class Job:
-    """A video on its way: state is waiting, working, done, cancelled or failed; files lie in its folder."""
+    """A video on its way: state is waiting, working, done or failed; files lie in its folder."""
 
     name: str
     folder: Path
@@ -138,32 +138,31 @@ class Jobs:
             self._sweep()
 
     def _look(self, job: Job) -> None:
-        job.state, upload = "working", job.folder / "upload"
-        most = int(self._limits.seconds * _TOP)
+        job.state, state, upload = "working", "failed", job.folder / "upload"
         try:
-            watched = video.annotate(
-                upload,
-                self._detector,
-                out=job.clip,
-                blur=job.blur,
-                limit=most,
-                progress=lambda s: self._counted(job, s),
-            )
-            counts = video.counts(watched).max() if watched.times else {}
-            job.most = {name: int(counts.get(name, 0)) for name in (*classes.NAMES, classes.UNSURE)}
-            job.answers.write_text(json.dumps(watched.answers()), encoding="utf-8")
-            job.words = watched.words() + "; only the beginning was looked at, the rest is over the limits" * job.cut
-            job.state = "cancelled" if job.cancelled.is_set() else "done"
+            self._annotate(job, upload)
+            state = "done"
         except (OSError, ValueError):
-            job.state, job.words = "failed", "The video cannot be read: it is damaged or cut short."
+            job.words = "The video cannot be read: it is damaged or cut short."
         except Exception:  # the detector's own fault; the next video may go well
             log.exception("a video could not be looked at")
-            job.state, job.words = "failed", "The detector failed; see the server's log."
+            job.words = "The detector failed; see the server's log."
         finally:
-            job.ended = time.monotonic()
             upload.unlink(missing_ok=True)
+            job.ended = time.monotonic()
+            job.state = state  # the last of all: whoever sees it finds everything as it will stay
             if job.cancelled.is_set():
                 self._drop(job)
+
+    def _annotate(self, job: Job, upload: Path) -> None:
+        most = int(self._limits.seconds * _TOP)
+        watched = video.annotate(
+            upload, self._detector, out=job.clip, blur=job.blur, limit=most, progress=lambda s: self._counted(job, s)
+        )
+        counts = video.counts(watched).max() if watched.times else {}
+        job.most = {name: int(counts.get(name, 0)) for name in (*classes.NAMES, classes.UNSURE)}
+        job.answers.write_text(json.dumps(watched.answers()), encoding="utf-8")
+        job.words = watched.words() + "; only the beginning was looked at, the rest is over the limits" * job.cut
 
     def _counted(self, job: Job, source: Iterable[video.Frame]) -> Iterator[video.Frame]:
         """The frames of a job, until it is cancelled or breaks a limit that its head did not tell of."""

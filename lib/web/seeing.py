@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Trackers", "decode", "drawn", "told"]
 
 FORMATS = frozenset({"JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF"})  # MPO: the JPEG of some phones
+NONE = "This is no picture that is taken, by its content; JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF are."
 SHOWN = 2048  # pixels of the longer side of an annotated picture
 
 
@@ -30,12 +31,12 @@ def decode(content: bytes, limits: Limits) -> np.ndarray:
         with images.opened("picture", content) as head:
             kind, (w, h) = head.format, head.size
     except images.UnreadableImage as trouble:
-        status = 413 if "pixels" in trouble.reason else 415
-        raise Refused(status, f"This cannot be read as a picture: {trouble.reason}.") from None
+        many = "pixels" in trouble.reason  # so many that Pillow does not even open it
+        raise Refused(413 if many else 415, f"The picture has {trouble.reason}." if many else NONE) from None
     if kind not in FORMATS:
-        raise Refused(415, f"Pictures of the kind {kind} are not taken; JPEG, PNG, WebP, AVIF, GIF, BMP and TIFF are.")
+        raise Refused(415, NONE)
     if w * h > limits.pixels:
-        raise Refused(413, f"The picture has {w} × {h} pixels; at most {limits.pixels // 1_000_000} million are taken.")
+        raise Refused(413, f"The picture has {w} × {h} pixels; at most {limits.pixels:,} pixels are taken.")
     try:
         return images.read(content)
     except images.UnreadableImage as trouble:

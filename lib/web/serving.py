@@ -1,8 +1,11 @@
 """The application behind waitress, with patience for slow clients and for many of them, but not without end."""
 
+import contextlib
 import copy
 import logging
+import math
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -42,24 +45,17 @@ class Server:
         self._waitress: Any = create_server(
             app,
             map=self._sockets,
-            host=host,
-            port=port,
+            sockets=[_listening(host, port)],
             threads=THREADS,
             ident=None,
             connection_limit=limits.connections,
-            channel_timeout=limits.patience,
-            cleanup_interval=min(5, limits.patience),
+            channel_timeout=math.ceil(limits.patience),
+            cleanup_interval=min(5, math.ceil(limits.patience)),
             max_request_header_size=16_384,
             max_request_body_size=limits.video_bytes,
         )
-        channel = _channel(limits, app.config["PASSWORD"])
-        for socket in self._sockets.values():
-            if hasattr(socket, "channel_class"):
-                socket.channel_class = channel
-        found = getattr(self._waitress, "effective_listen", None) or [
-            (self._waitress.effective_host, self._waitress.effective_port)
-        ]
-        self.host, self.port = found[0][0], int(found[0][1])
+        self._waitress.channel_class = _channel(limits, app.config["PASSWORD"])
+        self.host, self.port = self._waitress.effective_host, int(self._waitress.effective_port)
 
     @property
     def address(self) -> str:
@@ -75,7 +71,10 @@ class Server:
             wasyncore.close_all(self._sockets)
 
     def stop(self) -> None:
+        """End `run`; requests under way are finished first."""
         self._stop.set()
+        with contextlib.suppress(OSError):  # it has ended already
+            self._waitress.pull_trigger()
 
 
 def serve(
@@ -102,6 +101,12 @@ def serve(
             signal.signal(signal.SIGTERM, before)
     finally:
         app.extensions["close"]()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket at that address; OSError where there is none to be had."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family)
 
 
 def _channel(limits: Limits, password: str) -> type[HTTPChannel]:

@@ -42,6 +42,7 @@ function fail(error) {
 
 function show(...ids) {
   $("stage").hidden = !ids.length;
+  document.body.classList.toggle("has", ids.length > 0); // a smaller place to drop the next one
   for (const id of shownIn) $(id).hidden = !ids.includes(id);
 }
 
