@@ -68,6 +68,8 @@ class Server:
                 wasyncore.loop(timeout=0.5, map=self._sockets, count=1)
         finally:
             self._waitress.task_dispatcher.shutdown()
+            for channel in list(self._waitress.active_channels.values()):
+                channel.handle_close()
             wasyncore.close_all(self._sockets)
 
     def stop(self) -> None:
@@ -146,6 +148,16 @@ def _channel(limits: Limits, password: str) -> type[HTTPChannel]:
                 if now - self.began > limits.patience + came / limits.slowest:
                     self._give_up()
             return going
+
+        def handle_close(self) -> None:
+            if self.request is not None:
+                self.request.close()  # and the file that its body is collected in
+            super().handle_close()
+
+        def cancel(self) -> None:
+            for request in self.requests:
+                request.close()
+            super().cancel()
 
         def _give_up(self) -> None:
             with self.requests_lock:
