@@ -154,7 +154,7 @@ def test_a_picture_is_chosen_and_shown_with_its_box(page: Any, tmp_path: Path) -
     assert 0.17 < x1 < 0.2 and 0.38 < x2 < 0.42 and "Mask 97.0 %" in page.locator("#picture").get_attribute("alt")
     with page.expect_download() as download:
         page.click("#save")
-    assert download.value.suggested_filename == "me _ you-annotated.jpg" and images.read(download.value.path()).any()
+    assert download.value.suggested_filename == "me & you-annotated.jpg" and images.read(download.value.path()).any()
     with page.expect_download() as download:
         page.click("#answers")
     assert '"with_mask": 1' in Path(download.value.path()).read_text()
@@ -190,7 +190,7 @@ def test_a_video_is_a_job_with_progress_that_plays_at_the_end(page: Any, clip: P
     page.wait_for_selector("#job:not([hidden])")
     says(page, "30 frames")
     counted(page, "with_mask", 1)
-    page.wait_for_function("document.querySelector('#clip').readyState >= 2", timeout=WAIT)
+    page.wait_for_function("() => document.querySelector('#clip').readyState >= 2", timeout=WAIT)
     assert page.locator("#clip").evaluate("clip => [clip.videoWidth, clip.videoHeight]") == [640, 480]
     assert page.locator("#job").is_hidden()
     with page.expect_download() as download:
@@ -313,7 +313,8 @@ def test_another_site_cannot_use_the_server(page: Any, address: str, tmp_path: P
                 const ways = [["/api/camera", { method: "POST", mode: "no-cors" }], ["/metrics", { mode: "no-cors" }],
                     ["/api/detect", { method: "POST", body: "x" }], ["/health", {}]];
                 const ends = [];
-                for (const [path, how] of ways) ends.push(await fetch(address + path, how).then((a) => a.type, () => "no"));
+                for (const [path, how] of ways)
+                    ends.push(await fetch(address + path, how).then((answer) => answer.type, () => "no"));
                 const image = new Image();
                 image.src = address + "/static/icon.svg";
                 ends.push(await image.decode().then(() => "shown", () => "no"));
