@@ -91,7 +91,9 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
         files.spare(options["out"], *inputs, force=options["force"])
     elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
-    detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
+    side = None if still else faces.LIVE
+    find = faces.finder(finder, max_side=side) if finder else None
+    detector = room.load(model, find=find, max_side=side)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
 
@@ -445,7 +447,7 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
         click.echo("labelImg is open; W draws a box, Ctrl+S saves, D opens the next photo")
         window.wait()
     else:
-        detector, bar = detect.MaskDetector.load(model), tqdm if sys.stderr.isatty() else None
+        detector, bar = detect.load(model), tqdm if sys.stderr.isatty() else None
         found, root = _photos(photos)
         faces, skipped = prelabel.prelabel(found, detector, into=out or root, root=root, progress=bar)
         for row in skipped:
@@ -453,11 +455,18 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
         click.echo(f"{len(faces)} faces of {faces['image'].nunique()} photos in {out or root}")
 
 
+_corrections = click.option(
+    "--corrections", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Correct these labels on reading (CSV: file,x1,y1,x2,y2,old,new; such as models/corrections.csv).",
+)  # fmt: skip
+
+
 @main.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--to", required=True, type=click.Choice(["voc", "yolo", "coco", "crops"]), help="The format to write.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder for labels and photos.")
-def convert(folder: Path, to: str, out: Path) -> None:
+@_corrections
+def convert(folder: Path, to: str, out: Path, corrections: Path | None) -> None:
     """Copy a FOLDER of labelled photos in another format: Pascal VOC, YOLO, COCO, or crops in class folders.
 
     Any mix of the four is read. What cannot be used is listed with file and line; the rest is written. FOLDER stays as
@@ -467,11 +476,14 @@ def convert(folder: Path, to: str, out: Path) -> None:
 
     from . import labels
 
-    made, problems = labels.convert(folder, to=to, into=out, progress=tqdm if sys.stderr.isatty() else None)
+    bar = tqdm if sys.stderr.isatty() else None
+    made, problems = labels.convert(folder, to=to, into=out, corrections=corrections, progress=bar)
     for row in problems.itertuples():
         click.echo(f"{row.file}:{row.line}: {row.reason}" if row.line else f"{row.file}: {row.reason}", err=True)
     read = ", ".join(f"{count} {name}" for name, count in made.attrs["formats"].items())
     click.echo(f"photos read by format: {read or 'none'}")
+    if corrections:
+        click.echo(f"{made.attrs['corrected']} labels corrected by {corrections.name}")
     click.echo(f"{len(made)} faces of {made.attrs['photos']} photos as {to} in {out}")
 
 
@@ -479,6 +491,9 @@ def convert(folder: Path, to: str, out: Path) -> None:
 @click.option(
     "--recipe", type=click.Choice(["full", "small"]), default="full", show_default=True, help="The model to train."
 )
+@click.option("--detector", type=click.Choice(["one-look", "one-look-small"]),
+              help="Train this detector instead, which finds faces and names them at once; needs --cache.")  # fmt: skip
+@click.option("--with", "changes", default="", help="Fields of the detector's plan, as in 'epochs=20 size=320'.")
 @click.option("--data", required=True, type=click.Path(exists=True), help="The public sets' folder.")
 @click.option("--out", required=True, type=click.Path(file_okay=False), help="Where the model, card and curves go.")
 @click.option("--cache", type=click.Path(file_okay=False), help="Keep boxes, groups and crops here for the next time.")
@@ -491,7 +506,7 @@ def train(recipe: str, data: str, out: str, seed: int, **options: str | None) ->
     Up to an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
     notebook 04, or make run DATA=photos. --sweep trains every combination of what it names (fields of train.Plan, and
     rate for both stages), looks at validation alone, and writes sweep.csv, sweep.json and sweep.png; --data may then
-    also be a table of faces with a split (.parquet).
+    also be a table of faces with a split (.parquet). --detector trains the one-look detector, which takes hours.
     """
     import logging
     import multiprocessing
@@ -507,12 +522,35 @@ def train(recipe: str, data: str, out: str, seed: int, **options: str | None) ->
     if sweep:
         _sweep(data, out, cache, room.grid(sweep))
         return
+    if options["detector"]:
+        _one_look(options["detector"], data, out, cache, options["changes"] or "")
+        return
     context = multiprocessing.get_context("spawn")  # a fork of TensorFlow's threads may hang
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir, executor=pool,
                            progress=tqdm if sys.stderr.isatty() else None, seed=seed)  # fmt: skip
     click.echo(json.dumps(done.card["measures"], indent=1))
     click.echo(room.speed(done.history))
+
+
+def _one_look(name: str, data: str, out: str, cache: str | None, changes: str) -> None:
+    from tqdm import tqdm
+
+    from . import evaluate
+    from .train import onelook as room
+
+    if not cache:
+        raise ValueError("--detector: needs --cache, a folder for some 2 GB of decoded photos and drawn masks")
+
+    def judge(truth: Any, answers: Any) -> dict[str, float]:
+        said = evaluate.score(truth, answers, min_side=12, threshold=0.3)
+        figures = {"map50": said["map50_voc_three_classes"], "map50_both": said["map50_voc_with_without"]}
+        return figures | {"recall": said["face_recall"], "precision": said["face_precision"]}
+
+    plan = room.changed(room.SMALL_LOOK if name == "one-look-small" else room.LookPlan(), changes)
+    bar = tqdm if sys.stderr.isatty() else None
+    done = room.look_recipe(data, into=out, cache=cache, name=name, plan=plan, judge=judge, progress=bar)
+    click.echo(json.dumps(done.card["measures"], indent=1))
 
 
 def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]]) -> None:
@@ -537,6 +575,7 @@ def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]])
 @click.option("--min-side", default=20.0, show_default=True, help="Smaller faces (pixels) count neither way.")
 @click.option("--marked", "marks", type=click.Path(exists=True, dir_okay=False),
               help="Look-alikes on bare faces: file,x1,y1,x2,y2,kind (such as models/look-alikes.csv).")  # fmt: skip
+@_corrections
 @click.option("--report", "folder", type=click.Path(file_okay=False), help="Write report.html and report.json here.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
 def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None, **options: Any) -> None:
@@ -556,6 +595,41 @@ def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None,
         files.write(json_path, json.dumps(room.plain(done.figures), indent=1))
     if folder:
         click.echo(f"report: {room.page(done, folder, card=model)}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path),
+              help="Write findings.csv and contact sheets of the findings here.")  # fmt: skip
+@click.option("--min-side", default=16.0, show_default=True, help="Smaller faces (pixels) are not asked about.")
+@_corrections
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the counts here.")
+def check(folder: Path, out: Path | None, min_side: float, corrections: Path | None, json_path: Path | None) -> None:
+    """Look for errors in the labels of FOLDER: doubtful classes, copies that disagree, odd boxes.
+
+    What a class should be is asked of a probe that learnt from other people and scenes only. Nothing is changed: look
+    at the sheets, and correct by `label`, in notebook 03, or with a list for --corrections.
+    """
+    from tqdm import tqdm
+
+    from . import evaluate, files, images
+
+    bar = tqdm if sys.stderr.isatty() else None
+    done = evaluate.quality(folder, min_side=min_side, corrections=corrections, progress=bar)
+    figures = done.figures()
+    for note in figures["notes"]:
+        click.echo(note)
+    for kind, count in figures["findings"].items():
+        click.echo(f"{count:6} {kind}")
+    for what, count in figures["other class"].items():
+        click.echo(f"{count:6} {what}")
+    if out:
+        files.write(out / "findings.csv", done.findings.to_csv(index=False))
+        for number, sheet in enumerate(evaluate.quality_sheets(done.findings), start=1):
+            images.write(out / f"findings-{number:02}.jpg", sheet)
+        click.echo(f"findings.csv and contact sheets in {out}")
+    if json_path:
+        files.write(json_path, json.dumps({"folder": folder.resolve().name, **figures}, indent=1) + "\n")
 
 
 def start(arguments: list[str] | None = None) -> int:

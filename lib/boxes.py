@@ -72,12 +72,12 @@ def crop(rgb: np.ndarray, box: np.ndarray, *, margin: float, size: int) -> np.nd
 
 def nms(xyxy: np.ndarray, scores: np.ndarray, *, iou_threshold: float = 0.5) -> np.ndarray:
     """Indices of the boxes that stay after greedy non-maximum suppression, by falling score."""
-    order = np.argsort(-np.asarray(scores), kind="stable")
-    overlap = iou(xyxy, xyxy)
+    beside, free = iou(xyxy, xyxy) <= iou_threshold, np.ones(len(scores), bool)
     kept: list[int] = []
-    for i in order:
-        if all(overlap[i, k] <= iou_threshold for k in kept):
+    for i in np.argsort(-np.asarray(scores), kind="stable"):
+        if free[i]:
             kept.append(int(i))
+            free &= beside[i]
     return np.array(kept, int)
 
 

@@ -41,7 +41,8 @@ _STARTS = ((0.94, -0.05, 0.06), (0.88, 0.0, 0.08)), ((0.94, -0.05, 0.06), (1.02,
 _MORE = tuple((side, right, down) for right in (-0.24, -0.15, 0.15, 0.24) for side, down in ((0.9, 0.03), (1.0, 0.08)))
 _MORE += ((0.94, 0.05, 0.06), (0.9, 0.0, -0.05), (0.9, 0.0, 0.15))
 _AGREED = 0.05  # mean distance from the median, as a share of 0.4 box sides (about the eye distance)
-_SURE = 0.02  # nearer each other they lie on most upright faces, and on none of 91 that were upside down
+_SURE = 0.02  # nearer they lie on most upright faces; of 153 upside down 8 pass all the same, 16 without this
+_FRAMED = 0.085  # of the height: finders frame downwards, so that a box turned with its picture sits too high
 _SIDES = (160.0, 480.0)  # a smaller face is enlarged to, a larger one shrunk to so many pixels
 _MIN_EYES = 7.0  # pixels between the eyes
 
@@ -105,6 +106,7 @@ class Locator:
         """How far the starts lie apart on the picture turned upside down: less than on itself if the face stood so."""
         h, w = rgb.shape[:2]
         turned, box = np.ascontiguousarray(rgb[::-1, ::-1]), np.array([w, h, w, h]) - box[[2, 3, 0, 1]]
+        box = box + np.array([0, 1, 0, 1]) * _FRAMED * (box[3] - box[1])
         mirrored = np.ascontiguousarray(turned[:, ::-1])
         plain, other = self._tried(turned, box, _STARTS[0]), self._tried(mirrored, box, _STARTS[1], mirrored=True)
         return _apart(np.concatenate([plain, other]))

@@ -10,7 +10,7 @@ import supervision as sv
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib import assets, classes, detect, files, images
+from lib import assets, classes, detect, faces, files, images
 
 # A network of twelve numbers: green is a mask, red is none, blue is worn incorrectly. Its size leaves no doubt about
 # what a test should get, and it still goes through the real converter and the real interpreter.
@@ -221,6 +221,15 @@ def test_a_folder_is_looked_at_and_what_is_no_photo_is_listed(model: Path, tmp_p
     assert [row["reason"] for row in skipped] == ["not an image (the content is none, whatever the name says)"]
     assert images.read(tmp_path / "out" / "deep" / "a.jpg").shape == (40, 80, 3)
     assert detect.look([], detector) == ([], [])
+
+
+def test_the_card_names_the_finder_and_a_camera_takes_a_quicker_look(model, monkeypatch):
+    asked = []
+    monkeypatch.setattr(faces, "finder", lambda name, **options: asked.append((name, options)) or finder())
+    detect.MaskDetector.load(model)
+    detect.MaskDetector.load(model, max_side=faces.LIVE)
+    (first, before), (second, after) = asked
+    assert first == second and after == {**before, "max_side": faces.LIVE}
 
 
 def test_a_photo_is_never_written_over(model: Path, tmp_path: Path) -> None:

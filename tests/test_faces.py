@@ -6,6 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib import assets, boxes, faces, images
 
@@ -67,6 +69,53 @@ def test_all_three_find_a_real_face(shared, weights, name):
     assert boxes.iou(truth, found.xyxy).max() > 0.5
     assert (found.xyxy >= 0).all() and (found.xyxy[:, 2:] <= (rgb.shape[1], rgb.shape[0])).all()
     assert (np.diff(found.confidence) <= 0).all()
+
+
+BOXES = st.lists(
+    st.tuples(*[st.integers(0, 300)] * 2, *[st.integers(5, 90)] * 2, st.floats(0.125, 1, width=32)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(BOXES)
+def test_merged_boxes_are_fewer_and_lie_among_what_was_seen(rows):
+    x, y, w, h, scores = np.array(rows, float).T
+    xyxy = np.column_stack([x, y, x + w, y + h])
+    places, best = faces._merged(xyxy, scores)
+    assert 1 <= len(places) == len(best) <= len(rows)
+    assert best[0] == scores.max() and (np.diff(best) <= 0).all()
+    assert (places >= xyxy.min(0) - 1e-6).all() and (places <= xyxy.max(0) + 1e-6).all()
+    assert (boxes.iou(places, xyxy).max(1) > 0.25).all()
+
+
+def test_what_is_seen_twice_is_one_face_in_the_middle_by_score():
+    xyxy = np.array([[0, 0, 100, 100], [0, 10, 100, 110], [300, 0, 340, 40]], float)
+    places, scores = faces._merged(xyxy, np.array([0.9, 0.3, 0.5]))
+    np.testing.assert_allclose(places, [[0, 2.5, 100, 102.5], [300, 0, 340, 40]])
+    assert scores.tolist() == [0.9, 0.5]
+
+
+def test_a_face_in_a_part_of_a_better_one_is_none_and_neighbours_stay():
+    xyxy = np.array([[0, 0, 100, 100], [10, 40, 40, 70], [80, 50, 130, 110]], float)
+    for scores in ([0.9, 0.6, 0.7], [0.7, 0.6, 0.9]):
+        places, best = faces._merged(xyxy, np.array(scores))
+        assert sorted(places.tolist()) == [xyxy[0].tolist(), xyxy[2].tolist()] and best.min() == 0.7
+
+
+def test_a_photo_is_looked_at_in_halves_down_to_320():
+    assert [faces._sides(side) for side in (1280, 640, 639, 100)] == [[1280, 640, 320], [640, 320], [639], [100]]
+
+
+def test_a_small_face_is_found_that_a_quick_look_overlooks(shared, weights):
+    rgb, truth = photo(shared, "ilc-0004.jpg")
+    scale = 8 / (truth[0, 2] - truth[0, 0])
+    tiny = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    wall = np.full((200, 300, 3), 128, np.uint8)
+    wall[20 : 20 + tiny.shape[0], 30 : 30 + tiny.shape[1]] = tiny
+    there = truth * scale + (30, 20, 30, 20)
+    thorough, quick = (faces.finder("yunet", max_side=side)(wall).xyxy for side in (1280, 320))
+    assert boxes.iou(there, thorough).max(initial=0) > 0.5 > boxes.iou(there, quick).max(initial=0)
 
 
 @pytest.mark.parametrize("factor", [0.4, 3.0])

@@ -9,7 +9,7 @@ import pytest
 
 LIB = Path(__file__).parent.parent / "lib"
 FLOORS = [
-    "classes batch files images boxes assets manifest workspace plots clips screen",
+    "classes batch files images boxes cells assets manifest workspace plots clips screen",
     "crawl dedupe faces landmarks blur masks labels dataset model sample",
     "train detect",
     "evaluate video prelabel takedown",

@@ -170,6 +170,22 @@ def test_labels_are_compared_with_the_model(tmp_path):
     assert list(table["x1"]) == [10, 60, 0] and set(table["origin"]) == {"manual"}
 
 
+def test_faces_that_nobody_boxed_come_as_new_boxes_when_asked(tmp_path):
+    a, b = photo(tmp_path / "a.jpg", grey=0), photo(tmp_path / "b.jpg", grey=255)
+    rows = [
+        dict(image=str(a), x1=10, y1=10, x2=30, y2=30, label="with_mask", origin="manual", source="mine"),
+        dict(image=str(b), x1=0, y1=0, x2=100, y2=80, label="with_mask", origin="manual", framing="whole"),
+    ]
+    boxes = (12, 10, 30, 32), (9, 12, 26, 30), (60, 40, 90, 90), (200, 200, 210, 210)  # the second: the same face again
+    detector = lambda rgb: found(*boxes, p=(0.2, 0.8, 0.0), face_score=0.5)  # noqa: E731
+    table, _ = prelabel.compare(labels.table(rows), detector, new=True)
+    assert list(table["origin"]) == ["manual", "auto", "manual"]
+    new = table.iloc[1]
+    assert box(new) == (60, 40, 90, 80) and new["image"] == str(a) and new["source"] == "mine"
+    assert (new["label"], new["answer"], new["doubt"]) == ("without_mask", "without_mask", pytest.approx(0.4))
+    assert len(prelabel.compare(labels.table(rows), detector)[0]) == 2
+
+
 def test_no_labels_are_compared_with_nothing():
     table, skipped = prelabel.compare(labels.table([]), lambda rgb: found())
     assert len(table) == 0 and skipped == [] and prelabel.agreement(table).to_numpy().sum() == 0

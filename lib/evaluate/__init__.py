@@ -7,6 +7,7 @@ they come from (a shipped model, a peer, a person) is all one.
 from .answers import aligned, answers_on_boxes, detections, told, worst
 from .attention import attention
 from .baselines import faked, shortcut
+from .copies import contradictions
 from .crossing import cross
 from .curves import curves, precisions
 from .detection import average_precision, pair, photo_names, score, three
@@ -15,19 +16,25 @@ from .intervals import bootstrap, share
 from .kinds import false_masks, marked
 from .looking import Seen, labelled, look
 from .measures import MISSED, ece, measure, reliability, slices
+from .odd import odd
 from .page import page, words
+from .quality import KINDS, Quality, quality, quality_sheets
 from .report import plain, report
+from .second import features, second_opinion
 from .traits import tone, traits
 
 __all__ = [
+    "KINDS",
     "MISSED",
     "Examined",
+    "Quality",
     "Seen",
     "aligned",
     "answers_on_boxes",
     "attention",
     "average_precision",
     "bootstrap",
+    "contradictions",
     "cross",
     "curves",
     "detections",
@@ -35,18 +42,23 @@ __all__ = [
     "examine",
     "faked",
     "false_masks",
+    "features",
     "labelled",
     "look",
     "marked",
     "measure",
+    "odd",
     "page",
     "pair",
     "photo_names",
     "plain",
     "precisions",
+    "quality",
+    "quality_sheets",
     "reliability",
     "report",
     "score",
+    "second_opinion",
     "share",
     "shortcut",
     "slices",

@@ -20,7 +20,7 @@ from .traits import SIDES, band, bands
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Examined", "examine"]
+__all__ = ["Examined", "examine", "learnt"]
 
 SCORES = (
     "A face counts as found where the finder's own score reaches the limit it serves with; AP50 ranks answers by the "
@@ -50,20 +50,22 @@ def examine(
     finder: str | None = None,
     min_side: float = 20,
     marks: str | Path | None = None,
+    corrections: str | Path | None = None,
     pose: bool = True,
     progress: Progress | None = None,
 ) -> Examined:
     """Measure a model on a folder of photos with Pascal VOC files, of class folders, or of both.
 
     finder: another face finder than the card names. min_side: smaller faces (pixels of the shorter side) count neither
-    way. marks: a CSV of look-alikes, as `marked` reads it. Raises ValueError where nothing is labelled, AssetMissing.
+    way. marks: a CSV of look-alikes, as `marked` reads it. corrections: labels to correct first, which figures that are
+    to be compared with others' must not. Raises ValueError where nothing is labelled, AssetMissing.
     """
     data, card = Path(data), assets.model(model)
     classify = detect.Classifier.load(card)
     find, doubt = _finders(classify.card, finder)
     roots = (data, data.absolute().parent)
     listed = None if marks is None else marked(marks, roots=roots, find=find)  # first: a bad list costs no long run
-    table, notes = labelled(data, find, progress=progress)
+    table, notes = labelled(data, find, corrections=corrections, progress=progress)
     seen = look(table, classify, find=find, doubt=doubt, pose=pose, progress=progress)
     if not len(seen.faces):
         raise ValueError(f"{data}: none of its labelled photos could be read")
@@ -90,16 +92,26 @@ def _finders(card: dict[str, Any], name: str | None) -> tuple[faces.Finder, face
     return find, faces.finder(find.name, min_score=THRESHOLD, max_side=find.max_side)
 
 
-def _learnt(card: Path, photos: "pd.Series", *, what: str = "photos") -> tuple["pd.Series", list[str]]:
-    """Which photos the model's list of its own (NAME-split.json) has, and a word on them."""
-    path = card.with_name(f"{card.stem}-split.json")
-    if not path.is_file():
-        word = f"Whether the model learnt from these {what} is not known: no {path.name} lies beside its card."
-        return photos.map(lambda _: False), [word]
-    sides = json.loads(path.read_text(encoding="utf-8")).get("images", {})
+def learnt(card: Path, photos: "pd.Series") -> "pd.Series":
+    """The side ("train", "validation") on which the model's list of its own (NAME-split.json) has each photo, or "".
+
+    Raises FileNotFoundError where there is no such list.
+    """
+    sides = json.loads(card.with_name(f"{card.stem}-split.json").read_text(encoding="utf-8")).get("images", {})
     side = {name: side for side, names in sides.items() for name in names}
     tails = photos.map(lambda p: [Path(*Path(p).absolute().parts[-k:]).as_posix() for k in (1, 2, 3, 4)])
-    known = tails.map(lambda names: next((side[name] for name in names if name in side), ""))
+    return tails.map(lambda names: next((side[name] for name in names if name in side), ""))
+
+
+def _learnt(card: Path, photos: "pd.Series", *, what: str = "photos") -> tuple["pd.Series", list[str]]:
+    """Which photos the model's list of its own has, and a word on them."""
+    try:
+        known = learnt(card, photos)
+    except FileNotFoundError:
+        name = f"{card.stem}-split.json"
+        return photos.map(lambda _: False), [
+            f"Whether the model learnt from these {what} is not known: no {name} lies beside its card."
+        ]
     counts = known[known.ne("") & ~photos.duplicated()].value_counts()
     said = ", ".join(f"{count} in {name}" for name, count in counts.items())
     word = f"Some of these {what} made the model ({said}): on them its figures are no test."

@@ -39,16 +39,22 @@ class Seen:
     skipped: list[dict[str, Any]]
 
 
-def labelled(data: Path, find: Any, *, progress: Progress | None = None) -> tuple["pd.DataFrame", list[str]]:
+def labelled(
+    data: Path, find: Any, *, corrections: str | Path | None = None, progress: Progress | None = None
+) -> tuple["pd.DataFrame", list[str]]:
     """The faces of a folder whose label a person gave, and in words what is to be known about them.
 
-    Photos of class folders are framed by the face that `find` sees in them. Raises ValueError where there is no label.
+    Photos of class folders are framed by the face that `find` sees in them. corrections: a list of labels to correct
+    first; without it the labels are as published. Raises ValueError where there is no label.
     """
-    table, problems = labels.read_folder(data, clip=False)
+    table, problems = labels.read_folder(data, clip=False, corrections=corrections)
+    changed = table.attrs.get("corrected", 0)
     if not len(table):
         raise ValueError(f"{data}: no labels in it; give photos with Pascal VOC files, or folders named like classes")
     table, words = told(table)
     notes = [f"Faces counted: {words}."]
+    if corrections is not None:
+        notes.append(f"Not as published: {changed} labels, which {Path(corrections).name} corrects.")
     if len(problems):
         first = problems.iloc[0]
         notes.append(f"{len(problems)} remarks on labels, the first: {Path(first['file']).name}: {first['reason']}.")

@@ -8,6 +8,7 @@ the same four numbers, so nothing is added or taken on the way. What a person sa
 from .coco import read_coco, write_coco
 from .columns import COLUMNS, table, to_detections
 from .converting import FORMATS, convert
+from .correcting import REMOVED, corrected, read_corrections
 from .crops import write_crops
 from .folder import read_folder
 from .problems import FormatError
@@ -18,10 +19,13 @@ from .yolo import read_yolo, write_names, write_yolo
 __all__ = [
     "COLUMNS",
     "FORMATS",
+    "REMOVED",
     "FormatError",
     "convert",
+    "corrected",
     "owner",
     "read_coco",
+    "read_corrections",
     "read_folder",
     "read_voc",
     "read_yolo",

@@ -27,6 +27,7 @@ def convert(
     *,
     to: str,
     into: str | Path,
+    corrections: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
@@ -35,14 +36,14 @@ def convert(
     Photos are copied byte by byte to `into`/images/ with their subfolders; labels go to annotations/ (VOC),
     annotations/instances.json (COCO) or labels/ with data.yaml (YOLO); crops go to `into`/CLASS/. Photos that a label
     says have no face go along, photos without a label do not. What a person verified becomes his ("manual").
-    The table is of what was written (`.attrs`: "formats" that were read, number of "photos"), problems as in
-    `read_folder`. Raises ValueError where into holds anything or lies inside folder: nothing is ever overwritten.
+    The table is of what was written (`.attrs`: "formats" that were read, number of "photos"), corrections and problems
+    as in `read_folder`. Raises ValueError where into holds anything or lies inside folder: nothing is ever overwritten.
     """
     folder, into = Path(folder), Path(into)
     if to not in FORMATS:
         raise ValueError(f"to: must be one of {', '.join(FORMATS)}, got {to!r}")
     _check_vacant(into, folder)
-    found = survey(folder, executor=executor, progress=progress)
+    found = survey(folder, corrections=corrections, executor=executor, progress=progress)
     faces, problems = found.faces, found.problems
     if not len(faces) and not found.empty:
         why = f"; {problems['file'][0]}: {problems['reason'][0]}" if len(problems) else ""
@@ -59,9 +60,8 @@ def convert(
         seen = {target for photo, target in done if photo in found.persons}
         _write(to, made, into, sizes={target: images.size(target) for _, target in done}, seen=seen)
         count = len(done)
-    made.attrs.update(formats=faces.attrs["formats"], photos=count)
-    extra = [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped]
-    return made, _with(problems, extra)
+    made.attrs.update({**faces.attrs, "photos": count})
+    return made, _with(problems, [{"file": s["item"], "line": 0, "reason": s["reason"]} for s in skipped])
 
 
 def _check_vacant(into: Path, folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import batch, images
 from . import coco, crops, voc, yolo
 from .columns import table
+from .correcting import corrected, read_corrections
 from .photos import Photos, checked_size
 from .problems import FormatError, Said, listed, once, placed
 
@@ -26,6 +27,7 @@ def read_folder(
     folder: str | Path,
     *,
     clip: bool = True,
+    corrections: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> tuple["pd.DataFrame", "pd.DataFrame"]:
@@ -38,8 +40,10 @@ def read_folder(
     A photo's VOC file stands over COCO, that over YOLO, that over its folder. problems: file, line (0 = whole file),
     reason; the good boxes of a bad file are kept. Photos without any label are not in the table. clip=False leaves
     boxes as published that end past the edge of their photo or are there twice, as the scorer of record counts them.
+    corrections: a list of labels to correct on reading (`read_corrections`); `.attrs["corrected"]` counts them. The
+    files stay as they are.
     """
-    found = survey(folder, clip=clip, executor=executor, progress=progress)
+    found = survey(folder, clip=clip, corrections=corrections, executor=executor, progress=progress)
     return found.faces, found.problems
 
 
@@ -57,13 +61,32 @@ def survey(
     folder: str | Path,
     *,
     clip: bool = True,
+    corrections: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> Survey:
     """Read a folder as `read_folder` does, and what its labels say beyond faces."""
+    if corrections is None:
+        return _survey(Path(folder), clip=clip, executor=executor, progress=progress)
+    changes = read_corrections(corrections)  # first: a bad list costs no long run
+    return _revised(
+        _survey(Path(folder), clip=clip, executor=executor, progress=progress), changes, file=str(corrections)
+    )
+
+
+def _revised(found: Survey, changes: list[dict[str, Any]], *, file: str) -> Survey:
+    """A survey with corrections made; a photo whose every box was removed has no face by a person's word."""
     import pandas as pd
 
-    folder = Path(folder)
+    faces, left = corrected(found.faces, changes)
+    problems = pd.concat([found.problems, pd.DataFrame(listed(file, left), columns=list(found.problems))])
+    empty = set(found.faces["image"]) - set(faces["image"])
+    return Survey(faces, problems.reset_index(drop=True), sorted({*found.empty, *empty}), found.persons)
+
+
+def _survey(folder: Path, *, clip: bool, executor: Executor | None, progress: Callable | None) -> Survey:
+    import pandas as pd
+
     photos = images.find(folder)
     notes, problems = _notes(folder, Photos(folder, photos))
     read, skipped = batch.run(_Read(Photos(folder, photos), clip), notes, executor=executor, progress=progress)

@@ -185,16 +185,18 @@ def compare(
     faces: "pd.DataFrame",
     detector: "MaskDetector | Callable[[np.ndarray], Any]",
     *,
+    new: bool = False,
     executor: Executor | None = None,
     progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
 ) -> tuple["pd.DataFrame", list[dict[str, Any]]]:
     """Ask the model about labelled faces, writing nothing: (the table with answer, score and doubt, skipped).
 
     A found face speaks for the labelled box that it overlaps (IoU ≥ 0.3); for a row whose box is the whole image, the
-    largest does. Where none does, the answer is NOT_FOUND, without score and doubt.
+    largest does. Where none does, the answer is NOT_FOUND, without score and doubt. new: also a row of origin "auto"
+    for every found face that no label speaks of, in photos whose faces are boxed; a sure face has a high doubt.
     """
     groups = [_Group(str(name), tuple(map(dict, g.to_dict("records")))) for name, g in faces.groupby("image")]
-    results, skipped = batch.run(_Compare(detector), groups, executor=executor, progress=progress)
+    results, skipped = batch.run(_Compare(detector, new), groups, executor=executor, progress=progress)
     return _answered([row for rows in results for row in rows]), skipped
 
 
@@ -210,9 +212,11 @@ class _Group:
 @dataclass(frozen=True)
 class _Compare:
     detector: Any
+    new: bool = False
 
     def __call__(self, group: _Group) -> list[dict[str, Any]]:
-        found = self.detector(images.read(group.image))
+        rgb = images.read(group.image)
+        found = self.detector(rgb)
         xyxy = np.asarray(found.xyxy, float).reshape(-1, 4)
         truth = np.array([[row[c] for c in ("x1", "y1", "x2", "y2")] for row in group.rows], float)
         scores = np.array([_probabilities(found, i)[1] for i in range(len(xyxy))])
@@ -226,7 +230,16 @@ class _Compare:
             rows.append(
                 row | (dict(answer=NOT_FOUND, score=np.nan, doubt=np.nan) if i is None else _said(found, i, row))
             )
+        if self.new and all(row.get("framing") in (None, "", "labelled") for row in group.rows):
+            rows += _overlooked(found, truth, group, size=(rgb.shape[1], rgb.shape[0]))
         return rows
+
+
+def _overlooked(found: Any, truth: np.ndarray, group: _Group, *, size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Rows of the found faces that no labelled box meets; their doubt is how sure the model is that one is missing."""
+    free = found[boxes.iou(found.xyxy, truth).max(1, initial=0.0) < _SAME]
+    about = {"image": group.image, "source": group.rows[0].get("source", ""), "framing": "labelled"}
+    return [row | about | {"doubt": round(1 - row["doubt"], 4)} for row in _rows(free, size, hint="")]
 
 
 def _said(found: Any, i: int, row: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ about the class: in public sets bare faces are blurred and masked ones sharp, an
 import cv2
 import numpy as np
 
-__all__ = ["WIDE", "augment", "small_view", "view", "wide_size"]
+__all__ = ["WIDE", "augment", "light", "small_view", "view", "wide_size"]
 
 WIDE = 0.6  # margin of the crops that `fit` takes; leaves room for moved boxes at a margin of 0.25
 
@@ -60,10 +60,10 @@ def augment(
     shift = tuple(rng.uniform(-0.1, 0.1, 2) * face * jitter)
     turn = np.deg2rad(rng.normal(0, 8)) * jitter
     matrix = _matrix(side, size, face * (1 + 2 * margin), turn=turn, shift=shift, stretch=tuple(zoom))
-    return _degrade(_light(_warp(wide, matrix, size), rng), rng, shrink=shrink)
+    return _degrade(light(_warp(wide, matrix, size), rng), rng, shrink=shrink)
 
 
-def _light(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def light(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Another exposure, contrast, colour of light; now and then no colour at all."""
     steps = np.linspace(0, 1, 256)
     gamma, gain = np.exp(rng.normal(0, 0.35)), np.exp(rng.normal(-0.05, 0.2))

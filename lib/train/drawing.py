@@ -41,7 +41,7 @@ class Amount:
     masked: int = 2400
     wrong: float = 0.35
     alike: int = 500
-    parents: float = 0.3
+    parents: float = 0.15
 
 
 @dataclass(frozen=True)

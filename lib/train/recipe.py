@@ -27,8 +27,8 @@ __all__ = ["RECIPES", "gather", "prepared", "recipe"]
 log = logging.getLogger(__name__)
 
 RECIPES = {
-    "full": Plan(),
-    "small": Plan(alpha=0.35, rate_all=4e-4, epochs_all=20),  # for a small computer or a browser
+    "full": Plan(epochs_all=16, patience=16),
+    "small": Plan(alpha=0.35, rate_all=4e-4, epochs_all=24, patience=24),  # for a small computer or a browser
 }
 FOLDERS = ("faces-4k", "photos-labelled", "photos-worn-incorrectly")  # class folders or Pascal VOC
 BARE = "photos-bare"  # one box a photo in index.csv
@@ -42,6 +42,7 @@ OVERLAPPING = frozenset(
     f"with_mask/with_mask{n}" for n in "012 054 088 184 228 239 279 293 332 333 338 344 347 375 376 655 658".split()
 )
 OVERLAP = "overlap-photos-853.txt"
+CORRECTIONS = "corrections.csv"  # labels of the folders that are plainly wrong
 LIMITS = [
     "Faces below 20 pixels are guesses.",
     "Not measured yet: hands, scarves and beards before the mouth, helmets, profiles, skin tones, darkness.",
@@ -51,11 +52,12 @@ LIMITS = [
 ]
 
 
-def gather(data: str | Path, *, leave_out: Iterable[str] = ()) -> "pd.DataFrame":
+def gather(data: str | Path, *, leave_out: Iterable[str] = (), corrections: str | Path | None = None) -> "pd.DataFrame":
     """The table of all faces in the folders of public photos that are below `data`, the test of record left out.
 
     Needs any of faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare; those missing are logged.
-    leave_out: more files, as folder/name of faces-4k. Raises FileNotFoundError where none is there.
+    leave_out: more files, as folder/name of faces-4k; corrections: a list of labels to correct. Raises
+    FileNotFoundError where none is there.
     """
     import pandas as pd
 
@@ -64,7 +66,7 @@ def gather(data: str | Path, *, leave_out: Iterable[str] = ()) -> "pd.DataFrame"
         if not (data / name).is_dir():
             log.warning("recipe: no folder %s; training goes on without it", data / name)
             continue
-        table = _bare(data / name) if name == BARE else labels.read_folder(data / name)[0]
+        table = _bare(data / name) if name == BARE else labels.read_folder(data / name, corrections=corrections)[0]
         tables.append(table.assign(source=name))
     if not tables:
         raise FileNotFoundError(f"data: {data} has none of {', '.join((*FOLDERS, BARE))}")
@@ -185,7 +187,7 @@ def prepared(
     progress: Callable | None = None,
 ) -> "pd.DataFrame":
     """The recipe's table: gathered, boxed, grouped and split into train and validation; cache keeps it."""
-    table = gather(data, leave_out=listed(assets.models() / OVERLAP))
+    table = gather(data, leave_out=listed(assets.models() / OVERLAP), corrections=assets.models() / CORRECTIONS)
     kept = None if cache is None else Path(cache)
     return _prepared(table, kept, seed=seed, executor=executor, progress=progress)
 
@@ -195,7 +197,7 @@ def _prepared(table: "pd.DataFrame", cache: Path | None, **how: Any) -> "pd.Data
     how["find"] = find = faces.finder()
     if cache is None:
         return prepare(table, **how)
-    said = (find.name, find.min_score, find.max_side, TWINS, TWIN_BITS, how["seed"])
+    said = (find.name, find.min_score, find.max_side, faces.FRAMING, TWINS, TWIN_BITS, how["seed"])
     digest = images.sha256(f"{table.to_csv(index=False)}{said}".encode())[:16]
     path = cache / f"prepared-{digest}.parquet"
     if path.is_file():

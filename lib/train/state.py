@@ -50,14 +50,17 @@ class State:
     def weights(self) -> Path:
         return self.folder / "best.weights.h5"
 
-    def save(self, network: "keras.Model", row: dict[str, Any], *, stage: str) -> None:
-        """Keep an epoch: files first, then the state that names them, so that a kill between loses one epoch."""
+    def save(self, network: "keras.Model", row: dict[str, Any], *, stage: str, by: str = "val_loss") -> None:
+        """Keep an epoch: files first, then the state that names them, so that a kill between loses one epoch.
+
+        by: the column whose least value is best.
+        """
         with model.quiet():
             network.save(self.last(len(self.rows)))
             if stage == "all" and self.best_epoch >= 0 and self.rows[self.best_epoch]["stage"] == "head":
                 self.best = np.inf  # the second stage competes with itself alone: its loss starts elsewhere
-            if row["val_loss"] < self.best:
-                self.best, self.best_epoch = row["val_loss"], len(self.rows)
+            if row[by] < self.best:
+                self.best, self.best_epoch = row[by], len(self.rows)
                 network.save_weights(self.weights)
         self.rows.append(row)
         kept = {k: getattr(self, k) for k in ("identity", "rows", "best", "best_epoch", "stopped")}

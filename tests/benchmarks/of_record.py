@@ -3,8 +3,9 @@
     python tests/benchmarks/of_record.py --card models/full.json --data PHOTOS --scorer score.py [--write]
 
 PHOTOS has images/ and annotations/ (Pascal VOC). --write puts the figures into the card as measures["photos-853"]. The
-answers are the plain three-class ones; faces are those of at least 20 pixels; the score of a found face is the face
-detector's own. --keep FILE saves both sets of answers.
+answers are the plain three-class ones; faces are those of at least 20 pixels. A face is found by the finder's own
+score; average precision ranks the same answers by that score times the probability of the class, as `detect --json`
+gives them. --keep FILE saves both sets of answers.
 """
 
 import argparse
@@ -21,13 +22,18 @@ from lib import boxes, classes, detect, faces, images, labels
 
 
 def answers(classify: detect.Classifier, rgb: np.ndarray, xyxy: np.ndarray, scores: np.ndarray) -> list[list[Any]]:
-    """Rows [x1, y1, x2, y2, score, class] for the boxes of one photo."""
+    """Rows [x1, y1, x2, y2, score, class, probability of the class] for the boxes of one photo."""
     cut = [boxes.crop(rgb, box, margin=classify.margin, size=classify.input_size) for box in xyxy]
     if not cut:
         return []
-    ids = classify(np.stack(cut)).argmax(1)
-    rows = zip(xyxy.tolist(), scores.tolist(), ids, strict=True)
-    return [[*map(float, box), float(score), classify.classes[i]] for box, score, i in rows]
+    probabilities = classify(np.stack(cut))
+    rows = zip(xyxy.tolist(), scores.tolist(), probabilities.argmax(1), probabilities.max(1), strict=True)
+    return [[*map(float, box), float(score), classify.classes[i], float(p)] for box, score, i, p in rows]
+
+
+def ranked(found: dict[str, Any]) -> dict[str, Any]:
+    """The same answers with the finder's score times the probability of the class as their score."""
+    return {name: [[*row[:4], row[4] * row[6], row[5]] for row in rows] for name, rows in found.items()}
 
 
 def both(card: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -49,13 +55,13 @@ def both(card: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 def score(scorer: Path, content: dict[str, Any], annotations: Path, *more: str) -> dict[str, Any]:
     """What the scorer of record says of answers by photo."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(content, file)
+        json.dump({name: [row[:6] for row in rows] for name, rows in content.items()}, file)
         file.flush()
         command = [sys.executable, str(scorer), file.name, str(annotations), "--min-side", "20", *more]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def summary(boxed: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+def summary(boxed: dict[str, Any], found: dict[str, Any], sure: dict[str, Any]) -> dict[str, Any]:
     """The figures that the card keeps: the three that stand side by side, the third class, AP and confusion."""
     third = classes.NAMES[2]
     return {
@@ -69,11 +75,11 @@ def summary(boxed: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
         ],
         "recall": boxed["recall_per_class"],
         "precision_worn_incorrectly": boxed[f"precision_{third}"],
-        "map50_with_without": found["map50_voc_with_without"],
+        "map50_with_without": sure["map50_voc_with_without"],
         "face_recall": found["face_recall"],
         "confusion_labelled_boxes": boxed["confusion"],
         "how": "score.py of the field: balanced accuracy of with/without mask by the three-class answer [value, 95 % "
-        "interval over photos]; faces by the card's finder; score = the finder's",
+        "interval over photos]; faces by the card's finder and its score; mAP50 ranks by score times probability",
     }
 
 
@@ -89,7 +95,9 @@ def main() -> None:
         images.write(wish.keep, json.dumps({"boxed": boxed, "found": found}))
     annotations = wish.data / "annotations"
     report = summary(
-        score(wish.scorer, boxed, annotations, "--mode", "classify"), score(wish.scorer, found, annotations)
+        score(wish.scorer, boxed, annotations, "--mode", "classify"),
+        score(wish.scorer, found, annotations),
+        score(wish.scorer, ranked(found), annotations),
     )
     print(json.dumps(report, indent=1))
     if wish.write:

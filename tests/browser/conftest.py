@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import nbformat
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SHOWN = "--expose-app-in-browser"  # so that a test can run commands
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
 
@@ -58,9 +60,9 @@ class Lab:
         """The kernels of one notebook: another's may be idle long before ours is connected."""
         return [s["kernel"] for s in self.ask("/api/sessions") or [] if s["path"] == name]
 
-    def run(self, page: Any, name: str) -> None:
-        """Open a notebook in the page and run all its cells."""
-        page.goto(f"{self.url}/lab/tree/{name}?reset&token={self.token}")
+    def run(self, page: Any, name: str, *, at: str = "lab/tree") -> None:
+        """Open a notebook in the page and run all its cells. at: "lab/tree", or "notebooks" for Notebook 7."""
+        page.goto(f"{self.url}/{at}/{name}?reset&token={self.token}")
         page.locator(".jp-CodeCell").first.wait_for(timeout=60_000)
         until(lambda: any(k["execution_state"] == "idle" and k["connections"] for k in self._kernels_of(name)))
         page.evaluate(
@@ -78,21 +80,19 @@ def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
     raise AssertionError(f"waited {seconds} s in vain")
 
 
-@pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A JupyterLab of its own: own folder, own settings, no network but the loopback."""
-    pytest.importorskip("jupyterlab")
-    home = tmp_path_factory.mktemp("lab")
+@contextmanager
+def running(home: Path, *options: str, app: str = "jupyterlab") -> Iterator[Lab]:
+    """A Jupyter of its own: own folder, own settings, no network but the loopback. app: the module that serves."""
     root = home / "books"
-    root.mkdir()
+    root.mkdir(parents=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    running = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(8), root)
+    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(8), root)
     folders = {f"JUPYTER_{name}_DIR": str(home / f"{name.lower()}_dir") for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={running.token}", "--allow-root"]
-    command += [f"--ServerApp.root_dir={root}", "--expose-app-in-browser"]
+    command = [sys.executable, "-m", app, "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--IdentityProvider.token={lab.token}", "--allow-root"]
+    command += [f"--ServerApp.root_dir={root}", *options]
     quiet = home / "config_dir/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
     quiet.parent.mkdir(parents=True)
     quiet.write_text('{"fetchNews": "false", "checkForUpdates": false}')
@@ -100,17 +100,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with (home / "log.txt").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=log)
         try:
-            until(lambda: _answers(running))
-            yield running
+            until(lambda: _answers(lab))
+            yield lab
         finally:
-            for kernel in running.ask("/api/kernels") or []:
-                _end_kernel(running, kernel["id"])
+            for kernel in lab.ask("/api/kernels") or []:
+                _end_kernel(lab, kernel["id"])
             process.terminate()
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab of its own."""
+    pytest.importorskip("jupyterlab")
+    with running(tmp_path_factory.mktemp("lab"), SHOWN) as server:
+        yield server
 
 
 def _answers(lab: Lab) -> bool:

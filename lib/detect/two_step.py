@@ -12,23 +12,52 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import assets, batch, boxes, classes, files, images, plots
-from .blur import blurred
+from .. import assets, batch, boxes, classes, files, images, plots
+from ..blur import blurred
 
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["Classifier", "Looked", "MaskDetector", "ModelDamaged", "calibrated", "decide", "look"]
+__all__ = [
+    "BATCH",
+    "Classifier",
+    "Looked",
+    "MaskDetector",
+    "ModelDamaged",
+    "calibrated",
+    "decide",
+    "look",
+    "model_file",
+    "rows_of",
+]
 
 log = logging.getLogger(__name__)
 
 MIN_SIDE = 4  # pixels; a smaller box shows nothing that could be told apart
 _WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # OpenCV writes no GIF
+ONE_LOOK = "one_look"  # what the card of a single-shot detector calls its network
 BATCH = 16  # crops a call: more gain nothing, and a crowd would need memory for all its faces at once
 
 
 class ModelDamaged(ValueError):
     """A model's file is not the one that its card describes."""
+
+
+def model_file(name: str | Path, *, kind: str = "tflite") -> tuple[dict[str, Any], bytes]:
+    """A model's card and the content of one of its files. Raises AssetMissing, ModelDamaged."""
+    path = assets.model(name)
+    card = json.loads(path.read_text(encoding="utf-8"))
+    entry = card["files"][kind]
+    file = path.with_name(entry["file"])
+    if not file.is_file():
+        raise assets.AssetMissing(f"model: {path.name} names {entry['file']}, which is not beside it")
+    content = file.read_bytes()
+    found = images.sha256(content)
+    if entry.get("sha256") and found != entry["sha256"]:
+        raise ModelDamaged(
+            f"model: {file} has SHA-256 {found[:12]}…, its card says {entry['sha256'][:12]}…; fetch it again"
+        )
+    return card, content
 
 
 class Classifier:
@@ -42,6 +71,8 @@ class Classifier:
     def __init__(self, card: Mapping[str, Any], tflite: str | Path | bytes, *, threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
+        if card.get("network") == ONE_LOOK:
+            raise ValueError(f"model: {card.get('name')} finds faces by itself and names no crops; see detect.OneLook")
         self.card = dict(card)
         self.classes: tuple[str, ...] = tuple(card["classes"])
         self.input_size, self.margin = int(card["input_size"]), float(card["margin"])
@@ -58,18 +89,7 @@ class Classifier:
 
         Raises AssetMissing where there is none, ModelDamaged where the file's SHA-256 is not the card's.
         """
-        path = assets.model(name)
-        card = json.loads(path.read_text(encoding="utf-8"))
-        entry = card["files"]["tflite"]
-        tflite = path.with_name(entry["file"])
-        if not tflite.is_file():
-            raise assets.AssetMissing(f"model: {path.name} names {entry['file']}, which is not beside it")
-        content = tflite.read_bytes()
-        found = images.sha256(content)
-        if entry.get("sha256") and found != entry["sha256"]:
-            raise ModelDamaged(
-                f"model: {tflite} has SHA-256 {found[:12]}…, its card says {entry['sha256'][:12]}…; fetch it again"
-            )
+        card, content = model_file(name)
         return cls(card, content, threads=threads)
 
     def __call__(self, crops: np.ndarray) -> np.ndarray:
@@ -153,11 +173,15 @@ class MaskDetector:
         name: str | Path = "full",
         *,
         find: Callable[[np.ndarray], "sv.Detections"] | None = None,
+        max_side: int | None = None,
         threads: int | None = None,
     ) -> "MaskDetector":
-        """Read a model, and the face finder that its card names unless find is given."""
+        """Read a model, and the face finder that its card names unless find is given.
+
+        max_side: the finder's, where it should not be the card's: `faces.LIVE` for a camera.
+        """
         classify = Classifier.load(name, threads=threads)
-        return cls(classify, find if find is not None else _finder(classify.card))
+        return cls(classify, find if find is not None else _finder(classify.card, max_side))
 
     def __call__(self, rgb: np.ndarray) -> "sv.Detections":
         """The faces of one photo."""
@@ -172,15 +196,7 @@ class MaskDetector:
 
     def rows(self, found: "sv.Detections", *, threshold: float = 0.0) -> list[list[Any]]:
         """The same rows from detections that this detector gave."""
-        if not len(found):
-            return []
-        ids, sure = decide(np.asarray(found.data["probabilities"]))
-        scores = np.clip(np.asarray(found.data["face_score"]), 0, 1) * sure
-        return [
-            [*(round(float(v), 2) for v in box), round(float(score), 5), classes.NAMES[i]]
-            for box, score, i in zip(found.xyxy, scores, ids, strict=True)
-            if score >= threshold
-        ]
+        return rows_of(found, threshold=threshold)
 
     def timed(self, rgb: np.ndarray) -> tuple["sv.Detections", dict[str, float]]:
         """The faces of one photo, and the seconds spent on: find, crop, classify."""
@@ -228,11 +244,24 @@ class MaskDetector:
         )
 
 
-def _finder(card: Mapping[str, Any]) -> Callable[[np.ndarray], "sv.Detections"]:
-    """The finder that the card names; where its weights cannot be had, the best that can, and a word about it."""
-    from . import faces
+def rows_of(found: "sv.Detections", *, threshold: float = 0.0) -> list[list[Any]]:
+    """Rows [x1, y1, x2, y2, score, class] of found faces; score = face score (0–1) × probability of the class."""
+    if not len(found):
+        return []
+    ids, sure = decide(np.asarray(found.data["probabilities"]))
+    scores = np.clip(np.asarray(found.data["face_score"]), 0, 1) * sure
+    return [
+        [*(round(float(v), 2) for v in box), round(float(score), 5), classes.NAMES[i]]
+        for box, score, i in zip(found.xyxy, scores, ids, strict=True)
+        if score >= threshold
+    ]
 
-    wanted = dict(card.get("finder") or {"name": "auto"})
+
+def _finder(card: Mapping[str, Any], max_side: int | None) -> Callable[[np.ndarray], "sv.Detections"]:
+    """The finder that the card names; where its weights cannot be had, the best that can, and a word about it."""
+    from .. import faces
+
+    wanted = dict(card.get("finder") or {"name": "auto"}) | ({"max_side": max_side} if max_side else {})
     name = wanted.pop("name", "auto")
     try:
         return faces.finder(name, **wanted)

@@ -1,0 +1,164 @@
+"""One network, one look: a photo → the faces in it with class and probability, on LiteRT alone."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import assets, boxes, cells, classes
+from .two_step import ONE_LOOK, MaskDetector, _plain, _quantised, calibrated, decide, model_file, rows_of
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+__all__ = ["OneLook", "load"]
+
+Outputs = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class OneLook:
+    """A single-shot detector, for any number of threads: rgb (h, w, 3) → sv.Detections, the surest face first.
+
+    Gives what `MaskDetector` gives: class_name (and class_id) for people, "unsure" below `unsure_below`, confidence,
+    and in `data` probabilities (n, 3) and face_score. Everything about the network is read from its card: input_size
+    (h, w), min_score (of a face, 0–1), overlap (IoU from which two boxes are one face), temperature, bias.
+    """
+
+    def __init__(
+        self,
+        card: Mapping[str, Any],
+        tflite: str | Path | bytes,
+        *,
+        threads: int | None = None,
+        min_score: float | None = None,
+        unsure_below: float | None = None,
+    ) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        if card.get("network") != ONE_LOOK:
+            raise ValueError(f"model: a one-look card has network {ONE_LOOK!r}, this one {card.get('network')!r}")
+        self.card = dict(card)
+        h, w = card["input_size"]
+        self.shape = int(h), int(w)
+        self.min_score = float(card.get("min_score", 0.3) if min_score is None else min_score)
+        self.overlap = float(card.get("overlap", 0.45))
+        self.unsure_below = float(card.get("unsure_below", 0.0) if unsure_below is None else unsure_below)
+        content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
+        self._interpreter = Interpreter(model_content=content, num_threads=threads or min(4, os.cpu_count() or 1))
+        self._lock, self._allocated = threading.Lock(), 0
+        self._input = self._interpreter.get_input_details()[0]
+        outputs = {int(o["shape"][-1]): o for o in self._interpreter.get_output_details()}
+        self._outputs = [outputs[1], outputs[4], outputs[len(classes.NAMES)]]
+        self._cells = cells.points(self.shape)
+
+    @classmethod
+    def load(cls, name: str | Path = "one-look", *, kind: str = "tflite", **options: Any) -> "OneLook":
+        """Read a shipped model by its name, or any by the path of its card; kind "float16" takes its other file.
+
+        Raises AssetMissing where there is none, ModelDamaged where the file's SHA-256 is not the card's.
+        """
+        card, content = model_file(name, kind=kind)
+        return cls(card, content, **options)
+
+    def __call__(self, rgb: np.ndarray) -> "sv.Detections":
+        """The faces of one photo."""
+        return self.timed(rgb)[0]
+
+    def many(self, photos: Sequence[np.ndarray]) -> list["sv.Detections"]:
+        """The faces of several photos, of any sizes, in one go of the network."""
+        boxed = [cells.letterbox(_checked(rgb), self.shape) for rgb in photos]
+        if not boxed:
+            return []
+        outputs = self._run(np.stack([canvas for canvas, _ in boxed]))
+        return [
+            self._detections(_one(outputs, i), back=back, size=(rgb.shape[1], rgb.shape[0]))
+            for i, (rgb, (_, back)) in enumerate(zip(photos, boxed, strict=True))
+        ]
+
+    def timed(self, rgb: np.ndarray) -> tuple["sv.Detections", dict[str, float]]:
+        """The faces of one photo, and the seconds spent on: letterbox, network, boxes."""
+        start = time.perf_counter()
+        canvas, back = cells.letterbox(_checked(rgb), self.shape)
+        fitted = time.perf_counter()
+        outputs = self._run(canvas[None])
+        ran = time.perf_counter()
+        found = self._detections(_one(outputs, 0), back=back, size=(rgb.shape[1], rgb.shape[0]))
+        times = {"letterbox": fitted - start, "network": ran - fitted, "boxes": time.perf_counter() - ran}
+        return found, times
+
+    def answers(self, rgb: np.ndarray, *, threshold: float = 0.0) -> list[list[Any]]:
+        """Rows [x1, y1, x2, y2, score, class] by the plain three-class answer; score = face score × probability."""
+        return self.rows(self(rgb), threshold=threshold)
+
+    def rows(self, found: "sv.Detections", *, threshold: float = 0.0) -> list[list[Any]]:
+        """The same rows from detections that this detector gave."""
+        return rows_of(found, threshold=threshold)
+
+    def _run(self, canvases: np.ndarray) -> list[np.ndarray]:
+        """What the cells say: face (n, cells, 1), box (n, cells, 4), answer (n, cells, 3)."""
+        with self._lock:
+            if self._allocated != len(canvases):
+                self._interpreter.resize_tensor_input(self._input["index"], canvases.shape, strict=False)
+                self._interpreter.allocate_tensors()
+                self._allocated = len(canvases)
+            self._interpreter.set_tensor(self._input["index"], _quantised(canvases, self._input))
+            self._interpreter.invoke()
+            return [_plain(self._interpreter.get_tensor(o["index"]), o) for o in self._outputs]
+
+    def _detections(self, outputs: Outputs, *, back: np.ndarray, size: tuple[int, int]) -> "sv.Detections":
+        import supervision as sv
+
+        how = {"min_score": self.min_score, "overlap": self.overlap}
+        xyxy, scores, raw = cells.read(outputs, self._cells, **how)
+        xyxy = boxes.clip(xyxy * back, size)
+        real = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf) >= 1
+        tuned = {"temperature": self.card.get("temperature", 1.0), "bias": self.card.get("bias")}
+        xyxy, scores, three = xyxy[real], scores[real], calibrated(raw[real], **tuned)
+        ids, sure = decide(three, unsure_below=self.unsure_below)
+        names = np.array([*classes.NAMES, classes.UNSURE])
+        return sv.Detections(
+            xyxy=xyxy.astype(np.float32).reshape(-1, 4),
+            confidence=sure.astype(np.float32),
+            class_id=ids.astype(int),
+            data={
+                "class_name": names[ids],
+                "probabilities": three.reshape(-1, len(classes.NAMES)),
+                "face_score": scores.astype(np.float32),
+            },
+        )
+
+
+def _checked(rgb: np.ndarray) -> np.ndarray:
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+        raise ValueError(f"rgb: must be uint8 (h, w, 3), got {rgb.dtype} {rgb.shape}")
+    return rgb
+
+
+def _one(outputs: list[np.ndarray], index: int) -> Outputs:
+    face, box, answer = (o[index] for o in outputs)
+    return face, box, answer
+
+
+def load(
+    name: str | Path = "full",
+    *,
+    find: Callable[[np.ndarray], "sv.Detections"] | None = None,
+    max_side: int | None = None,
+    threads: int | None = None,
+) -> "MaskDetector | OneLook":
+    """Read whichever detector a card describes: one look, or a classifier with the face finder that it names (or find).
+
+    max_side: the finder's, where it should not be the card's; one look has its own size. Raises ValueError for a
+    finder beside a one-look model, which finds by itself; AssetMissing, ModelDamaged.
+    """
+    path = assets.model(name)
+    if json.loads(path.read_text(encoding="utf-8")).get("network") != ONE_LOOK:
+        return MaskDetector.load(path, find=find, max_side=max_side, threads=threads)
+    if find is not None:
+        raise ValueError(f"finder: {path.stem} finds faces by itself; leave the finder out, or take another model")
+    return OneLook.load(path, threads=threads)
