@@ -163,10 +163,15 @@ def serve(host: str, port: int, model: str, finder: str | None, camera: str | No
     from . import detect as room
     from . import faces, web
 
-    detector = room.MaskDetector.load(model, find=faces.finder(finder) if finder else None)
-    detector(np.zeros((64, 64, 3), np.uint8))  # what is loaded late is loaded now, not while somebody waits
+    def detector(side: int | None) -> Any:
+        loaded = room.load(model, find=faces.finder(finder, max_side=side) if finder else None, max_side=side)
+        loaded(np.zeros((64, 64, 3), np.uint8))  # what is loaded late is loaded now, not while somebody waits
+        return loaded
+
     source = int(camera) if camera and camera.isdigit() else camera
-    app = web.create_app(detector, camera=source, password=password, names=[host, *names])
+    app = web.create_app(
+        detector(None), live=detector(faces.LIVE), camera=source, password=password, names=[host, *names]
+    )
     if not password and host not in ("127.0.0.1", "localhost", "::1"):
         click.echo("Everybody in the network may use it: set MASK_PASSWORD to ask for a password.", err=True)
     web.serve(app, host=host, port=port, ready=lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))

@@ -168,6 +168,21 @@ def test_a_live_camera_gets_a_steady_label(make: Callable[..., Any]) -> None:
     assert client.post("/api/detect?watch=<script>", data=png()).status_code == 400
 
 
+def test_videos_and_cameras_are_looked_at_by_the_quicker_detector(make: Callable[..., Any], tmp_path: Path) -> None:
+    used = []
+    client = make(live=lambda rgb: used.append(rgb.shape) or bright(rgb), camera=str(clip(tmp_path / "a.mp4")))
+    client = client.test_client()
+    client.post("/api/detect", data=png())
+    assert used == []
+    client.post("/api/detect?watch=abcdefgh", data=png())
+    assert len(used) == 1
+    ended(client, sent(client, clip(tmp_path / "b.mp4"))["id"])
+    assert len(used) == 13
+    viewer = joined(client)
+    newest(client, viewer)
+    assert len(used) > 13
+
+
 def test_trackers_of_those_who_left_are_forgotten() -> None:
     trackers = seeing.Trackers(bright, most=2)
     for who in ("a", "b", "a", "c"):
@@ -822,7 +837,7 @@ def test_an_address_in_use_is_said(make: Callable[..., Any], home: Path) -> None
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
-    monkeypatch.setattr(detect.MaskDetector, "load", lambda *a, **k: bright)
+    monkeypatch.setattr(detect, "load", lambda *a, **k: bright)
     monkeypatch.setattr(web, "create_app", lambda detector, **how: calls.append(how) or "app")
     monkeypatch.setattr(web, "serve", lambda app, **how: calls.append(how) or how["ready"]("http://here"))
     return calls
@@ -830,7 +845,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_serve_from_the_command_line(started: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.start(["serve", "--camera", "1", "--port", "0", "--name", "box"]) == 0
-    assert started[0] == {"camera": 1, "password": "", "names": ["127.0.0.1", "box"]}
+    assert started[0] == {"live": bright, "camera": 1, "password": "", "names": ["127.0.0.1", "box"]}
     assert started[1]["host"] == "127.0.0.1" and capsys.readouterr() == ("http://here  (Ctrl-C ends it)\n", "")
 
 

@@ -31,6 +31,7 @@ SHARED = Path(__file__).parent.parent / "static"  # what the webcam cell shows i
 def create_app(
     detector: Callable[[np.ndarray], "sv.Detections"],
     *,
+    live: Callable[[np.ndarray], "sv.Detections"] | None = None,
     camera: str | int | None = None,
     password: str = "",
     names: Collection[str] = (),
@@ -38,20 +39,21 @@ def create_app(
 ) -> Flask:
     """The application: page, /api/…, /health and /metrics.
 
-    detector: rgb → sv.Detections, for any thread, such as `detect.MaskDetector`. camera: what `video.open` opens, for
+    detector: rgb → sv.Detections, for any thread, such as `detect.MaskDetector`; live: a quicker one
+    for videos and cameras. camera: what `video.open` opens, for
     the live picture of the server's; none is shown without. password: asked of everybody. names: host names by which
     this machine may be called. app.extensions["close"]() ends jobs and camera, and deletes every file.
     """
-    limits = limits or Limits()
+    limits, live = limits or Limits(), live or detector
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=limits.video_bytes, LIMITS=limits, PASSWORD=password)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     guard(app, password=password, names=names, limits=limits)
-    jobs, metrics = Jobs(detector, limits), Metrics()
-    hub = None if camera is None else Camera(camera, detector, most=limits.viewers)
+    jobs, metrics = Jobs(live, limits), Metrics()
+    hub = None if camera is None else Camera(camera, live, most=limits.viewers)
     _answer_errors(app, metrics)
     _add_page(app, limits, camera=hub is not None)
-    _add_pictures(app, detector, metrics, limits)
+    _add_pictures(app, (detector, live), metrics, limits)
     _add_videos(app, jobs)
     if hub is not None:
         _add_camera(app, hub)
@@ -105,10 +107,9 @@ def _add_page(app: Flask, limits: Limits, *, camera: bool) -> None:
         return send_from_directory(SHARED, "webcam.js")
 
 
-def _add_pictures(
-    app: Flask, detector: Callable[[np.ndarray], "sv.Detections"], metrics: Metrics, limits: Limits
-) -> None:
-    gate, trackers = Gate(limits.pictures), Trackers(detector)
+def _add_pictures(app: Flask, detectors: tuple[Any, Any], metrics: Metrics, limits: Limits) -> None:
+    detector, live = detectors
+    gate, trackers = Gate(limits.pictures), Trackers(live)
 
     @app.post("/api/detect")
     def detect() -> Response:
@@ -120,9 +121,7 @@ def _add_pictures(
         with gate():
             start = time.perf_counter()
             rgb = decode(_upload().read(), limits)
-            people = detector(rgb)
-            if watch:
-                people = trackers(watch, people)
+            people = trackers(watch, live(rgb)) if watch else detector(rgb)
             answer = told(rgb, people, start=start)
             if _asked("picture"):
                 answer["picture"] = as_text(drawn(rgb, people, blur=_asked("blur")))
