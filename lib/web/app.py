@@ -151,7 +151,9 @@ def _add_videos(app: Flask, jobs: Jobs) -> None:
         if job.state != "done":
             raise Refused(409, "The video is not done yet.")
         path = job.clip if file == job.clip.name else job.answers
-        return send_file(path, conditional=True, as_attachment=_asked("download"), download_name=file)
+        answer = send_file(path, conditional=True)
+        answer.headers.pop("Content-Disposition")  # the page knows the name under which it is to be saved
+        return answer
 
 
 def _add_camera(app: Flask, hub: Camera) -> None:

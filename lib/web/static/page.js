@@ -177,8 +177,8 @@ async function film(file, asked) {
   count(state.most);
   say(`${state.words}.`);
   const stem = file.name.replace(/\.[^.]*$/, "");
-  offer({ href: `${path}/annotated.mp4?download=1`, name: `${stem}-annotated.mp4` },
-    { href: `${path}/answers.json?download=1`, name: `${stem}.json` });
+  offer({ href: `${path}/annotated.mp4`, name: `${stem}-annotated.mp4` },
+    { href: `${path}/answers.json`, name: `${stem}.json` });
 }
 
 function forget() { // cancels a job that runs; the server deletes what it has of it
