@@ -35,6 +35,67 @@ class _TooSlow(Error):
     code, reason = 408, "Request Timeout"
 
 
+class _Parser(HTTPRequestParser):
+    """A request, which may bring more where its path takes videos, and little without the password."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        limits, password = self.adj.limits, self.adj.password
+        most = limits.video_bytes if self.path.startswith("/api/videos") else limits.picture_bytes
+        if password and not right_password(password, self.headers.get("AUTHORIZATION", "")):
+            most = SMALL
+        self.adj: Any = copy.copy(self.adj)
+        self.adj.max_request_body_size = most + 2_000  # and the lines around it in a form
+        if self.content_length >= self.adj.max_request_body_size:
+            self.expect_continue = False  # refused at once, not after it was sent
+
+
+class _Channel(HTTPChannel):
+    """A connection, which gives up on requests that trickle in, and on too many of one address."""
+
+    parser_class = _Parser
+    request: Any = None
+    began = 0.0
+
+    def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
+        super().__init__(server, sock, addr, adj, map=map)
+        same = sum(channel.addr[0] == addr[0] for channel in server.active_channels.values())
+        if same > adj.limits.connections // 2:
+            self.outbufs[-1].append(_CROWD)
+            self.total_outbufs_len = len(_CROWD)
+            self.close_when_flushed = True
+
+    def received(self, data: bytes) -> bool:
+        now = time.monotonic()
+        if self.request is None:
+            self.began = now
+        going = super().received(data)
+        if self.request is not None:
+            limits: Limits = self.adj.limits
+            came = self.request.header_bytes_received + self.request.body_bytes_received
+            if now - self.began > limits.patience + came / limits.slowest:
+                self._give_up()
+        return going
+
+    def handle_close(self) -> None:
+        if self.request is not None:
+            self.request.close()  # and the file that its body is collected in
+        super().handle_close()
+
+    def cancel(self) -> None:
+        for request in self.requests:
+            request.close()
+        super().cancel()
+
+    def _give_up(self) -> None:
+        with self.requests_lock:
+            self.request.error, self.request.completed = _TooSlow("the request came too slowly"), True
+            self.requests.append(self.request)
+            self.request = None
+            if len(self.requests) == 1:
+                self.server.add_task(self)
+
+
 class Server:
     """A listening server: `run` it in this thread, `stop` it from another; `address` is where it listens."""
 
@@ -54,7 +115,8 @@ class Server:
             max_request_header_size=16_384,
             max_request_body_size=limits.video_bytes,
         )
-        self._waitress.channel_class = _channel(limits, app.config["PASSWORD"])
+        self._waitress.channel_class = _Channel
+        self._waitress.adj.limits, self._waitress.adj.password = limits, app.config["PASSWORD"]
         self.host, self.port = self._waitress.effective_host, int(self._waitress.effective_port)
 
     @property
@@ -109,62 +171,3 @@ def _listening(host: str, port: int) -> socket.socket:
     """A socket at that address; OSError where there is none to be had."""
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
     return socket.create_server((host, port), family=family)
-
-
-def _channel(limits: Limits, password: str) -> type[HTTPChannel]:
-    """waitress's connection, which gives up on requests that trickle in, and on too many of one address."""
-
-    class Parser(HTTPRequestParser):
-        def parse_header(self, header_plus: bytes) -> None:
-            super().parse_header(header_plus)
-            most = limits.video_bytes if self.path.startswith("/api/videos") else limits.picture_bytes
-            if password and not right_password(password, self.headers.get("AUTHORIZATION", "")):
-                most = SMALL
-            self.adj: Any = copy.copy(self.adj)
-            self.adj.max_request_body_size = most + 2_000  # and the lines around it in a form
-            if self.content_length >= self.adj.max_request_body_size:
-                self.expect_continue = False  # refused at once, not after it was sent
-
-    class Channel(HTTPChannel):
-        parser_class = Parser
-        request: Any = None
-        began = 0.0
-
-        def __init__(self, server: Any, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
-            super().__init__(server, sock, addr, adj, map=map)
-            same = sum(channel.addr[0] == addr[0] for channel in server.active_channels.values())
-            if same > limits.connections // 2:
-                self.outbufs[-1].append(_CROWD)
-                self.total_outbufs_len = len(_CROWD)
-                self.close_when_flushed = True
-
-        def received(self, data: bytes) -> bool:
-            now = time.monotonic()
-            if self.request is None:
-                self.began = now
-            going = super().received(data)
-            if self.request is not None:
-                came = self.request.header_bytes_received + self.request.body_bytes_received
-                if now - self.began > limits.patience + came / limits.slowest:
-                    self._give_up()
-            return going
-
-        def handle_close(self) -> None:
-            if self.request is not None:
-                self.request.close()  # and the file that its body is collected in
-            super().handle_close()
-
-        def cancel(self) -> None:
-            for request in self.requests:
-                request.close()
-            super().cancel()
-
-        def _give_up(self) -> None:
-            with self.requests_lock:
-                self.request.error, self.request.completed = _TooSlow("the request came too slowly"), True
-                self.requests.append(self.request)
-                self.request = None
-                if len(self.requests) == 1:
-                    self.server.add_task(self)
-
-    return Channel
