@@ -158,7 +158,7 @@ def recipe(
         "limits": LIMITS,
         "command": f"python -m lib train --recipe {name} --data FOLDER --out models",
     }
-    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, logdir=logdir, facts=facts)
+    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, logdir=logdir, float16=True, facts=facts)
 
 
 def taught(table: "pd.DataFrame", amount: Amount, *, size: int, **how: Any) -> tuple["pd.DataFrame", np.ndarray]:
