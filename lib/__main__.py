@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+STDOUT = Path("-")  # as the name of a file
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
@@ -62,19 +64,37 @@ def notebooks() -> None:
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out lower scores."
 )
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the answers here.")
+@click.option("--look", type=click.IntRange(min=32), help="Pixels of the longer side at which faces are looked for: "
+              "more find smaller ones and take longer.  [default: the card's; 480 for clips and cameras]")  # fmt: skip
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the answers here; - prints them, and all words go to standard error.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Annotated photo, clip (.mp4), or folder of photos.")
-@click.option("--events", type=click.Path(dir_okay=False, path_type=Path), help="JSONL of who came, changed and left.")
+@click.option("--events", type=click.Path(dir_okay=False, path_type=Path),
+              help="Who came, changed and left, as it happens: JSONL, or CSV by the name.")  # fmt: skip
+@click.option("--counts", type=click.Path(dir_okay=False, path_type=Path),
+              help="CSV of how many people with each label, one row a frame.")  # fmt: skip
+@click.option("--alarm", help="A program to start when somebody is seen without a mask; its last argument is JSON.")
+@click.option("--hold-off", type=click.FloatRange(min=0), default=30.0, show_default=True,
+              help="Seconds for which the alarm then stays silent.")  # fmt: skip
 @click.option("--blur", is_flag=True, help="Make the faces in what is written unrecognisable.")
 @click.option("--show", is_flag=True, help="Show it in a window (q ends it).")
 @click.option("--force", is_flag=True, help="Replace files that are there already (never what is read).")
-def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
+def detect(source: str, model: str, finder: str | None, look: int | None, **options: Any) -> None:
     """Find faces and say with, without or worn incorrectly.
 
-    SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a stream's address. --json writes
-    {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how sure the finder
-    is of the face times the probability of the class. Of a clip it writes {"file name": [{"seconds": …, "faces": [[…,
-    person], …]}, …]}.
+    SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a part of its name, a stream's
+    address, or - for a video on standard input. Ctrl-C ends a camera or clip early, and what was written plays.
+    Ends with code 1 where a camera or stream broke off.
+
+    --json writes {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how
+    sure the finder is of the face times the probability of the class. Of a clip it writes {"file name": [{"seconds":
+    …, "faces": [[…, person], …]}, …]}.
+
+    \b
+    python -m lib detect photo.jpg --out boxes.jpg
+    python -m lib detect 0 --show
+    python -m lib detect rtsp://camera/stream --events log.csv --alarm ./ring.sh
+    ffmpeg … -f matroska - | python -m lib detect - --out annotated.mp4
     """
     from . import detect as room
     from . import faces, files, images, video
@@ -84,28 +104,36 @@ def detect(source: str, model: str, finder: str | None, **options: Any) -> None:
     if still and not path.exists():
         raise FileNotFoundError(f"{source}: there is no such file or folder")
     inputs = [path, *(images.find(path) if path.is_dir() else ())]
-    for text in ("json_path", "events"):  # a list of answers may be written anew, but not over a photo or a clip
+    for text in (
+        "json_path",
+        "events",
+        "counts",
+    ):  # a list of answers may be written anew, but not over a photo or a clip
         known = options[text] is None or options[text].suffix.lower() not in images.SUFFIXES | video.SUFFIXES
-        files.spare(options[text], *inputs, force=known)
+        if options[text] != STDOUT:
+            files.spare(options[text], *inputs, force=known)
     if not still:
         files.spare(options["out"], *inputs, force=options["force"])
     elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
-    side = None if still else faces.LIVE
+    side = look or (None if still else faces.LIVE)
     find = faces.finder(finder, max_side=side) if finder else None
     detector = room.load(model, find=find, max_side=side)
     (_detect_photos if still else _detect_video)(source, detector, **options)
 
 
 def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
-                   show: bool, force: bool, blur: bool, events: Path | None) -> None:  # fmt: skip
+                   show: bool, force: bool, blur: bool, **moving: Any) -> None:  # fmt: skip
     from tqdm import tqdm
 
-    from . import detect, files, images, plots, screen
+    from . import detect, images, plots, screen
     from .blur import blurred
 
-    if events:
-        raise ValueError("--events: tells who came and left in a clip or before a camera; a photo has no such thing")
+    for name in ("events", "counts", "alarm"):
+        if moving[name]:
+            raise ValueError(
+                f"--{name}: tells who comes and leaves in a clip or before a camera; a photo has no such thing"
+            )
     root = Path(source) if Path(source).is_dir() else None
     photos = images.find(root) if root else [Path(source)]
     if not photos:
@@ -114,11 +142,10 @@ def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: P
     how: dict[str, Any] = {"root": root, "out": out, "threshold": threshold, "blur": blur, "force": force}
     seen, skipped = detect.look(photos, detector, **how, progress=bar)
     for photo in seen:
-        click.echo(f"{photo.name}: {photo.words}")
+        click.echo(f"{photo.name}: {photo.words}", err=json_path == STDOUT)
     for row in skipped:
         click.echo(f"left out {row['item']}: {row['reason']}", err=True)
-    if json_path:
-        files.write(json_path, json.dumps({photo.name: photo.answers for photo in seen}))
+    _write_json(json_path, {photo.name: photo.answers for photo in seen})
     if not seen:
         raise ValueError(f"{source}: no photo could be read")
     if show:
@@ -128,17 +155,54 @@ def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: P
 
 
 def _detect_video(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
-                  show: bool, events: Path | None, blur: bool, **unused: Any) -> None:  # fmt: skip
+                  show: bool, events: Path | None, counts: Path | None, blur: bool, alarm: str | None,
+                  hold_off: float, **unused: Any) -> None:  # fmt: skip
+    import signal
+
     from tqdm import tqdm
 
     from . import files, video
 
+    bell = video.Alarm(_program(alarm), hold_off=hold_off) if alarm else None
     opened = video.open(source)
-    watched = video.annotate(opened, detector, out=out, events=events, blur=blur, show=show,
-                             progress=tqdm if sys.stderr.isatty() else None)  # fmt: skip
-    click.echo(watched.words())
-    if json_path:
-        files.write(json_path, json.dumps({opened.name: watched.answers(threshold=threshold)}))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service that is stopped ends as by Ctrl-C
+    try:
+        watched = video.annotate(opened, detector, out=out, events=events, blur=blur, show=show, alarm=bell,
+                                 progress=tqdm if sys.stderr.isatty() else None)  # fmt: skip
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    click.echo(watched.words(), err=json_path == STDOUT)
+    _write_json(json_path, {opened.name: watched.answers(threshold=threshold)})
+    if counts:
+        files.write(counts, video.counts(watched).to_csv(index=False))
+    click.get_current_context().exit(watched.ended not in ("end", "interrupted"))
+
+
+def _write_json(path: Path | None, content: Any) -> None:
+    from . import files
+
+    if path == STDOUT:
+        click.echo(json.dumps(content))
+    elif path:
+        files.write(path, json.dumps(content))
+
+
+def _program(command: str) -> Any:
+    """What starts a program with one more argument, a dict as JSON, and does not wait for it."""
+    import shlex
+    import shutil
+    import subprocess
+    import threading
+
+    words = shlex.split(command)
+    if not words or shutil.which(words[0]) is None:
+        raise ValueError(f"--alarm: there is no program {command!r}; name one that can be run, with ./ in this folder")
+
+    def ring(told: dict[str, Any]) -> None:
+        how: dict[str, Any] = {"args": [*words, json.dumps(told)], "stdin": subprocess.DEVNULL}
+        threading.Thread(target=subprocess.run, kwargs=how, daemon=True).start()  # somebody has to wait for its end
+
+    return ring
 
 
 @main.command()

@@ -6,12 +6,20 @@ import sys
 import cv2
 import numpy as np
 
-__all__ = ["show", "there"]
+__all__ = ["closed", "show", "there"]
 
 
 def there() -> bool:
     """Whether a window can be opened here."""
     return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def closed(title: str) -> bool:
+    """Whether the person has closed the window of that title, or there never was one."""
+    try:
+        return cv2.getWindowProperty(title, cv2.WND_PROP_VISIBLE) < 1
+    except cv2.error:
+        return True
 
 
 def show(rgb: np.ndarray, *, title: str, milliseconds: int = 0) -> bool:

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,17 @@ log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 UNWATCHED = 20.0  # seconds without a sign from a browser after which the kernel's camera is let go
 MAX_UPLOAD = 30_000_000  # bytes
+Detector = Callable[[np.ndarray], "sv.Detections"]
 _running: "weakref.WeakSet[Webcam]" = weakref.WeakSet()
 
 
 class Webcam(anywidget.AnyWidget):
     """A cell that watches: start, stop, source, threshold, mirror, snapshot, recording, a picture from disk.
 
-    detector: rgb → sv.Detections, such as `detect.MaskDetector`. source: None or "browser" for the camera of the
-    browser that shows the cell; a number, path or address for what the kernel's machine has (see `video.open`). clip:
-    a video that is offered beside, and played where there is no camera. folder: where snapshots and recordings go.
+    detector: rgb → sv.Detections, such as `detect.MaskDetector`, or several by name, to choose from. source: None
+    or "browser" for the camera of the browser that shows the cell; a number, path or address for what the kernel's
+    machine has (see `video.open`). clip: a video that is offered beside, and played where there is no camera. folder:
+    where snapshots and recordings go.
     Cameras are let go by stop, close, a kernel interrupt, a closed page, and when nobody watches for 20 s.
     """
 
@@ -45,6 +47,8 @@ class Webcam(anywidget.AnyWidget):
     running = traitlets.Bool(False).tag(sync=True)
     recording = traitlets.Bool(False).tag(sync=True)
     mirror = traitlets.Bool(True).tag(sync=True)
+    detectors: Any = traitlets.List().tag(sync=True)  # names to choose from
+    using = traitlets.Unicode("").tag(sync=True)  # the name of the detector that looks
     unsure_below = traitlets.Float(0.6, min=0.0, max=1.0).tag(sync=True)
     message = traitlets.Unicode("").tag(sync=True)  # a sentence from the kernel
     error = traitlets.Unicode("").tag(sync=True)  # a camera's failure, in the browser or here
@@ -53,13 +57,17 @@ class Webcam(anywidget.AnyWidget):
 
     def __init__(
         self,
-        detector: Callable[[np.ndarray], "sv.Detections"],
+        detector: Detector | Mapping[str, Detector],
         source: str | Path | int | None = None,
         *,
         clip: str | Path | None = None,
         folder: str | Path = ".",
     ) -> None:
-        self.detector, self.folder = detector, Path(folder)
+        self._detectors = dict(detector) if isinstance(detector, Mapping) else {"detector": detector}
+        if not self._detectors:
+            raise ValueError("detector: give one, or several by their names")
+        name, self.detector = next(iter(self._detectors.items()))
+        self.folder = Path(folder)
         self.frames = 0  # looked at so far
         self.last: tuple[np.ndarray, sv.Detections] | None = None
         self._lock, self._seen, self._halt = threading.RLock(), threading.Event(), threading.Event()
@@ -72,7 +80,9 @@ class Webcam(anywidget.AnyWidget):
         super().__init__(
             source=chosen,
             sources=_offers(chosen, self._clip),
-            unsure_below=float(getattr(detector, "unsure_below", 0.6)),
+            detectors=list(self._detectors),
+            using=name,
+            unsure_below=float(getattr(self.detector, "unsure_below", 0.6)),
             preview=self._first_picture(self._clip or (chosen if Path(chosen).is_file() else "")),
             legend=[[n, classes.WORDS[n], _css(n)] for n in (*classes.NAMES, classes.UNSURE)],
         )
@@ -143,6 +153,16 @@ class Webcam(anywidget.AnyWidget):
     @traitlets.observe("unsure_below")
     def _set_threshold(self, change: dict[str, Any]) -> None:
         self._tracker.unsure_below = change["new"]
+
+    @traitlets.validate("using")
+    def _known(self, proposal: dict[str, Any]) -> str:
+        if proposal["value"] not in self._detectors:
+            raise traitlets.TraitError(f"using: must be one of {list(self._detectors)}, got {proposal['value']!r}")
+        return proposal["value"]
+
+    @traitlets.observe("using")
+    def _use(self, change: dict[str, Any]) -> None:
+        self.detector = self._detectors[change["new"]]
 
     @traitlets.observe("recording")
     def _record(self, change: dict[str, Any]) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import signal
 import sqlite3
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import supervision as sv
 from PIL import Image
 
 from lib import __main__ as main
-from lib import clips, detect, files, images, screen
+from lib import clips, detect, files, images, screen, video
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -169,6 +171,75 @@ def test_a_clip_is_counted_written_and_told_frame_by_frame(run: Command, tmp_pat
     assert len(told) == 12 and told[3]["faces"][0][5] == "with_mask"
 
 
+def test_answers_are_printed_for_scripts_and_words_go_aside(run: Command, tmp_path: Path) -> None:
+    photo = images.write(tmp_path / "a.png", coloured())
+    code, said, aside = run("detect", photo, "--json", "-")
+    assert code == 0 and json.loads(said)["a.png"][0][5] == "with_mask" and "1 face" in aside
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        writer.write(coloured(h=48, w=96))
+    code, said, aside = run("detect", tmp_path / "a.mp4", "--json", "-")
+    assert code == 0 and json.loads(said)["a.mp4"][0]["seconds"] == 0 and aside.startswith("1 frames")
+
+
+def test_a_bare_face_in_a_clip_starts_the_alarm_and_counts_are_a_table(run: Command, tmp_path: Path) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for _ in range(8):
+            writer.write(coloured((200, 0, 0), h=48, w=96))
+    bell = tmp_path / "bell.py"
+    bell.write_text("import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])")
+    told = tmp_path / "told.json"
+    more = "--alarm", f"{sys.executable} {bell} {told}", "--counts", tmp_path / "c.csv", "--events", tmp_path / "e.csv"
+    code, *_ = run("detect", tmp_path / "a.mp4", *more)
+    assert code == 0 and pd.read_csv(tmp_path / "c.csv")["without_mask"].tolist() == [1] * 8
+    assert (tmp_path / "e.csv").read_text().splitlines()[1] == "0.0,appeared,1,without_mask"
+    for _ in range(100):
+        if told.exists() and told.read_text():
+            break
+        time.sleep(0.1)
+    assert json.loads(told.read_text()) == {"seconds": 0.0, "label": "without_mask", "people": [1]}
+
+
+def test_a_watch_that_is_told_to_end_leaves_a_playable_clip(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, answer = iter(range(100)), Colours.__call__
+
+    def told(self: Colours, crops: np.ndarray) -> np.ndarray:
+        if next(calls) == 4:
+            signal.raise_signal(signal.SIGTERM)
+        return answer(self, crops)
+
+    monkeypatch.setattr(Colours, "__call__", told)
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for _ in range(12):
+            writer.write(coloured(h=48, w=96))
+    before = signal.getsignal(signal.SIGTERM)
+    code, said, _ = run("detect", tmp_path / "a.mp4", "--out", tmp_path / "b.mp4")
+    assert code == 0 and "ended early: interrupted" in said and signal.getsignal(signal.SIGTERM) == before
+    assert len(list(clips.frames(tmp_path / "b.mp4"))) == 4
+
+
+def test_a_camera_that_breaks_off_ends_with_code_1(
+    run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(source: video.Source) -> Iterator[tuple[float, np.ndarray]]:
+        yield 0.0, coloured()
+        raise video.CameraTrouble("camera 0 gives no more pictures", state="lost")
+
+    monkeypatch.setattr(video, "open", lambda source: video.Source("camera 0", broken, live=True))
+    code, said, _ = run("detect", "0", "--counts", tmp_path / "c.csv")
+    assert code == 1 and "gives no more pictures" in said and len(pd.read_csv(tmp_path / "c.csv")) == 1
+
+
+def test_an_alarm_that_cannot_be_run_is_said_before_the_start(run: Command, tmp_path: Path) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        writer.write(coloured())
+    code, _, complained = run("detect", tmp_path / "a.mp4", "--alarm", "no-such-bell --loud")
+    assert code == 2 and "there is no program" in complained
+    code, _, complained = run("detect", images.write(tmp_path / "a.png", coloured()), "--alarm", "true")
+    assert code == 2 and "--alarm" in complained
+
+
 def test_what_is_written_is_what_its_name_says(run: Command, tmp_path: Path) -> None:
     photo = images.write(tmp_path / "a.png", coloured())
     code, _, complaint = run("detect", photo, "--out", tmp_path / "b.mp4")
@@ -199,7 +270,7 @@ def test_a_full_disk_is_one_sentence(run: Command, tmp_path: Path, monkeypatch: 
 def test_wrong_use_and_help(run: Command) -> None:
     assert run("detect")[0] == 2 and run("nonsense")[0] == 2
     code, said, _ = run("detect", "--help")
-    assert code == 0 and "pixels of the upright photo" in said
+    assert code == 0 and "pixels of the upright photo" in " ".join(said.split())
 
 
 def test_doctor_as_json_and_as_text(run: Command) -> None:

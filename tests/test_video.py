@@ -1,6 +1,7 @@
 import http.server
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,6 +186,38 @@ def test_a_stream_that_is_not_there_is_given_up(monkeypatch: pytest.MonkeyPatch)
         list(video.open("http://127.0.0.1:9/live"))
 
 
+@pytest.mark.parametrize(
+    ("address", "live"),
+    [("http://h/a.mp4", False), ("http://h/live", True), ("rtsp://h/live.mp4", True), ("https://h/a.m3u8", True)],
+)
+def test_an_address_is_a_file_or_goes_on_for_ever(address: str, live: bool) -> None:
+    assert video.open(address).live == live
+
+
+def test_a_camera_is_known_by_a_part_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video.sources, "cameras", lambda: {0: "Integrated Camera", 2: "USB Cam X"})
+    assert video.open("usb").name == "camera 2"
+    with pytest.raises(FileNotFoundError, match="cameras here: 0: Integrated Camera; 2: USB Cam X"):
+        video.open("firewire")
+
+
+def test_a_video_comes_through_standard_input(tmp_path: Path) -> None:
+    code = "from lib import video; print(len(list(video.open('-'))))"
+    with clip(tmp_path / "a.mp4", frames=7).open("rb") as file:
+        done = subprocess.run([sys.executable, "-c", code], stdin=file, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "7", done.stderr
+
+
+def test_frames_keep_their_own_times(tmp_path: Path) -> None:
+    times = [0.0, 0.04, 0.5, 0.52, 2.0]
+    with clips.Writer(tmp_path / "a.mp4", fps=25) as writer:
+        for seconds in times:
+            writer.write(np.zeros((48, 64, 3), np.uint8), seconds=seconds)
+    watched = video.annotate(tmp_path / "a.mp4", masked, out=tmp_path / "b.mp4")
+    assert np.allclose(watched.times, times, atol=0.001)
+    assert np.allclose([seconds for seconds, _ in clips.frames(tmp_path / "b.mp4")], times, atol=0.001)
+
+
 # tracking and the vote
 
 
@@ -333,12 +366,42 @@ def test_a_limit_and_progress(tmp_path: Path) -> None:
     assert (len(watched.times), lengths) == (4, [9])
 
 
-def test_an_alarm_hears_who_appears_changes_and_leaves(tmp_path: Path) -> None:
+def test_who_appears_changes_and_leaves_is_told(tmp_path: Path) -> None:
     script = iter([people(BARE)] * 20 + [people(MASK)] * 40 + [people()] * 40)
     heard: list[dict] = []
-    video.annotate(clip(tmp_path / "a.mp4", frames=100, fps=20), lambda rgb: next(script), alarm=heard.append)
+    video.annotate(clip(tmp_path / "a.mp4", frames=100, fps=20), lambda rgb: next(script), events=heard.append)
     told = [(e["event"], e["label"]) for e in heard if e["label"] != "unsure"]
     assert told == [("appeared", "without_mask"), ("changed", "with_mask"), ("left", "with_mask")]
+
+
+def test_events_are_a_table_where_the_name_says_so(tmp_path: Path) -> None:
+    video.annotate(clip(tmp_path / "a.mp4"), masked, events=tmp_path / "new/e.csv")
+    assert (tmp_path / "new/e.csv").read_text().splitlines() == [
+        "seconds,event,person,label",
+        "0.0,appeared,1,with_mask",
+    ]
+
+
+def test_an_alarm_rings_for_a_bare_face_and_then_holds_off() -> None:
+    rung: list[dict] = []
+    alarm, tracker = video.Alarm(rung.append, hold_off=2), video.Tracker()
+    for i in range(100):
+        there = people(MASK) if i < 10 or i > 70 else people(MASK, BARE)
+        alarm(tracker(there, i / 10), i / 10)
+    assert [(r["seconds"], r["label"], r["people"]) for r in rung] == [
+        (s, "without_mask", [2]) for s in (1.0, 3.0, 5.0, 7.0)
+    ]
+
+
+def test_an_alarm_that_fails_does_not_end_the_watch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(told: dict) -> None:
+        raise OSError("no bell")
+
+    alarm = video.Alarm(broken, labels=["with_mask"], hold_off=0.5)
+    watched = video.annotate(clip(tmp_path / "a.mp4", frames=12), masked, alarm=alarm)
+    assert watched.ended == "end" and len(watched.times) == 12 and caplog.text.count("the alarm failed") == 2
+    with pytest.raises(ValueError, match="labels are among"):
+        video.Alarm(broken, labels=["bare"])
 
 
 def test_blurring_hides_the_face_and_leaves_the_rest_and_the_original() -> None:
@@ -360,16 +423,66 @@ def test_no_screen_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         video.annotate(clip(tmp_path / "a.mp4"), nobody, show=True)
 
 
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A virtual screen; skipped, and counted, where the programs are not installed."""
+    if missing := [tool for tool in ("Xvfb", "xdotool", "openbox") if not shutil.which(tool)]:
+        pytest.skip(f"window: needs {', '.join(missing)} (apt install xvfb xdotool openbox)")
+    read, write = os.pipe()
+    screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(screen, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
+    manager = subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield
+    for process in (manager, server):
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.mark.parametrize("keys", [["windowfocus", "--sync", "{}", "key", "q"], ["key", "alt+F4"]])
+def test_q_or_closing_the_window_ends_the_watch(display: None, tmp_path: Path, keys: list[str]) -> None:
+    code = (
+        "import supervision as sv; from lib import video\n"
+        f"source = video.open({str(clip(tmp_path / 'a.mp4', h=240, w=320))!r}, live=True, loop=True)\n"
+        "def nobody(rgb): return sv.Detections.empty()\n"
+        f"seen = video.annotate(source, nobody, show=True, out={str(tmp_path / 'b.mp4')!r})\n"
+        "print(seen.ended)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    find = ["xdotool", "search", "--sync", "--onlyvisible", "--name", "press q to quit"]
+    window = subprocess.run(find, check=True, capture_output=True, text=True, timeout=60).stdout.split()[0]
+    time.sleep(1)
+    subprocess.run(["xdotool", *(k.format(window) for k in keys)], check=True, timeout=20)
+    try:
+        said, complained = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert said.split() == ["interrupted"], complained
+    assert len(list(clips.frames(tmp_path / "b.mp4"))) >= 5
+
+
 def test_memory_stays_flat_on_a_long_watch() -> None:
+    taken = []
+
     def long(source: video.Source) -> Iterator[tuple[float, np.ndarray]]:
         rgb = np.zeros((48, 64, 3), np.uint8)
         for i in range(3000):
+            if i in (500, 2999):
+                taken.append(_resident())
             yield i / 30, rgb
 
-    video.annotate(video.Source("warm", long), masked, limit=200)
-    before = _resident()
-    video.annotate(video.Source("long", long), masked)
-    assert _resident() - before < 30e6
+    four = people(MASK, BARE, MASK, BARE, at=((0, 0), (200, 0), (400, 0), (600, 0)))
+    watched = video.annotate(video.Source("long", long), lambda rgb: four)
+    assert len(watched.faces) == 12_000 and taken[1] - taken[0] < 4e6
+
+
+def test_of_a_source_without_end_the_newest_answers_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.video.watching.KEPT", 8)
+    watched = video.annotate(clip(tmp_path / "a.mp4", frames=20), masked)
+    assert watched.faces["frame"].tolist() == list(range(12, 20)) and len(watched.times) == 8
+    assert watched.faces["shown"].unique().tolist() == ["with_mask"] and len(video.counts(watched)) == 8
 
 
 def _resident() -> float:

@@ -1,7 +1,7 @@
 // The webcam cell. Two sources: this browser's own camera (pictures go to the kernel as JPEG, one on its way at a
 // time, boxes come back and are drawn over the live picture), or whatever the kernel shows us (JPEG and boxes together).
 
-const WIDTH = 640; // pixels of what is sent to the kernel; faces are found at that size anyway
+const WIDTH = 640; // pixels of what is sent to the kernel: enough for the quick look, and for a snapshot
 const SLOW = 3000, GONE = 30000; // milliseconds without an answer from the kernel: say so; let the camera go
 const HISTORY = 60; // seconds of the small plot
 
@@ -41,6 +41,7 @@ function build(el) {
     record: make("button", { className: "record", type: "button", textContent: "Record", disabled: true }),
     source: make("select", { className: "source", ariaLabel: "Source" }),
     device: make("select", { className: "device", ariaLabel: "Camera", hidden: true }),
+    detector: make("select", { className: "detector", ariaLabel: "Detector" }),
     mirror: make("input", { type: "checkbox", className: "mirror" }),
     file: make("input", { type: "file", accept: "image/*", className: "upload", ariaLabel: "A picture from disk" }),
     threshold: make("input", { type: "range", min: 0, max: 100, step: 1, ariaLabel: "Unsure below, in percent" }),
@@ -59,7 +60,7 @@ function build(el) {
   el.append(make("div", { className: "mask-cam" },
     make("div", { className: "row" }, ui.go, ui.snapshot, ui.record, ui.source, ui.device, picture),
     make("div", { className: "row" },
-      make("label", { className: "threshold" }, "Unsure below", ui.threshold, ui.percent),
+      make("label", { className: "threshold" }, "Unsure below", ui.threshold, ui.percent), ui.detector,
       make("label", {}, ui.mirror, "Mirror")),
     ui.stage,
     make("div", { className: "row status" }, ui.said, ui.speed),
@@ -317,6 +318,10 @@ function render({ model, el }) {
     ui.snapshot.disabled = !running && !boxes.length;
     ui.source.replaceChildren(...model.get("sources").map(([value, words]) => make("option", { value, textContent: words })));
     ui.source.value = model.get("source");
+    const names = model.get("detectors");
+    ui.detector.replaceChildren(...names.map((name) => make("option", { value: name, textContent: name })));
+    ui.detector.value = model.get("using");
+    ui.detector.hidden = names.length < 2;
     ui.mirror.checked = model.get("mirror");
     ui.mirror.parentElement.hidden = model.get("source") !== "browser";
     ui.threshold.value = Math.round(100 * model.get("unsure_below"));
@@ -353,6 +358,7 @@ function render({ model, el }) {
   on(ui.snapshot, "click", () => model.send({ kind: "snapshot" }));
   on(ui.record, "click", () => { model.set({ recording: !model.get("recording") }); model.save_changes(); });
   on(ui.source, "change", () => { failed = ""; model.set({ source: ui.source.value }); model.save_changes(); });
+  on(ui.detector, "change", () => { model.set({ using: ui.detector.value }); model.save_changes(); });
   on(ui.device, "change", () => { release(); take(); });
   on(ui.mirror, "change", () => { model.set({ mirror: ui.mirror.checked }); model.save_changes(); });
   on(ui.threshold, "input", () => { model.set({ unsure_below: ui.threshold.value / 100 }); model.save_changes(); });
@@ -366,7 +372,7 @@ function render({ model, el }) {
   });
   on(window, "pagehide", release);
 
-  const shown = ["recording", "mirror", "unsure_below", "sources", "message", "error"].map((name) => `change:${name}`);
+  const shown = ["recording", "mirror", "using", "unsure_below", "sources", "message", "error"].map((name) => `change:${name}`);
   const other = () => { failed = ""; follow(); };
   model.on("change:running", follow);
   model.on("change:source", other);

@@ -2,11 +2,13 @@
 
 from ..blur import blurred
 from .sources import SUFFIXES, CameraTrouble, Frame, Source, cameras, open
+from .telling import Alarm
 from .tracking import Tracker
 from .watching import Watched, annotate, counts, flicker
 
 __all__ = [
     "SUFFIXES",
+    "Alarm",
     "CameraTrouble",
     "Frame",
     "Source",

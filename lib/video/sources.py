@@ -148,7 +148,8 @@ def open(source: str | Path | int, *, live: bool | None = None, loop: bool = Fal
     if isinstance(source, int) or text.isdigit() or text.startswith("/dev/video"):
         return Source(f"camera {text}", lambda s: _camera(int(text.removeprefix("/dev/video"))), live=True)
     if "://" in text:
-        endless = Path(text.split("?")[0]).suffix.lower() not in SUFFIXES
+        web = text.split("://")[0].lower() in ("http", "https")  # an address of another kind is live whatever its name
+        endless = not web or Path(text.split("?")[0]).suffix.lower() not in SUFFIXES
         return Source(text, lambda s: _stream(s, text, endless), live=endless if live is None else live)
     if text == "-":
         return Source("standard input", lambda s: clips.frames(sys.stdin.buffer), live=bool(live))

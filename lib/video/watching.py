@@ -1,9 +1,8 @@
 """Watch a source: find, follow, count, draw, write, and say what happened."""
 
 import contextlib
-import json
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from .. import classes, clips, detect, files, plots, screen
 from ..blur import blurred
 from .sources import Frame, Source, open
+from .telling import Alarm, Events, numbers
 from .tracking import Tracker
 
 if TYPE_CHECKING:
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Watched", "annotate", "counts", "flicker"]
 
-KEPT = 200_000  # answers kept of a source that never ends
-COLUMNS = ("seconds", "frame", "person", "x1", "y1", "x2", "y2", "raw", "shown", "sure", "answer", "score")
+KEPT = 200_000  # newest answers and frames kept of a source that never ends: 16 MB
+WORDS = (*classes.NAMES, classes.UNSURE)  # of raw, shown and answer, which are kept as their numbers
+ROW = np.dtype(
+    [("seconds", "f8"), ("frame", "i8"), ("person", "i4"), ("x1", "f8"), ("y1", "f8"), ("x2", "f8"), ("y2", "f8")]
+    + [("raw", "i1"), ("shown", "i1"), ("sure", "f8"), ("answer", "i1"), ("score", "f8")]
+)
 
 
 @dataclass(frozen=True)
@@ -68,28 +72,29 @@ def annotate(
     detector: Callable[[np.ndarray], "sv.Detections"],
     *,
     out: str | Path | None = None,
-    events: str | Path | None = None,
+    events: str | Path | Callable[[dict[str, Any]], None] | None = None,
     tracker: Tracker | None = None,
     blur: bool = False,
     limit: int | None = None,
     show: bool = False,
     progress: Callable[[Iterable[Frame]], Iterable[Frame]] | None = None,
-    alarm: Callable[[dict[str, Any]], None] | None = None,
+    alarm: Alarm | None = None,
 ) -> Watched:
     """Watch a source to its end, or to `limit` frames: find, follow and count people, and write the annotated clip.
 
-    out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of
-    show). events: a JSONL file of who appeared, changed or left; alarm is called with each of these. blur: make faces
-    unrecognisable in what is written. What stands at out or events is replaced, but for the source: ValueError.
+    out: an H.264 MP4, whole and playable however the run ends (Ctrl-C ends it early, as does `q` in the window of show,
+    or closing that). events: who appeared, changed or left, into a JSONL or CSV file by its name, or to a callable.
+    blur: make faces unrecognisable in what is written. What stands at out or events is replaced, but for the source:
+    ValueError.
     """
     opened = source if isinstance(source, Source) else open(source)
     for target in (out, events):
-        files.spare(target, *([opened.path] if opened.path else []), force=True)
+        files.spare(None if callable(target) else target, *([opened.path] if opened.path else []), force=True)
     unsure_below = float(getattr(detector, "unsure_below", 0.6))
     window = _window(opened) if show else ""
     watch = _Watch(detector, tracker or Tracker(unsure_below=unsure_below), blur=blur, window=window)
     writer = clips.Writer(out, fps=opened.fps or 15.0) if out else None
-    told = _Events(events, alarm)
+    told = Events(events)
     ended = "end"
     try:
         for frame in progress(opened) if progress else opened:
@@ -97,6 +102,8 @@ def annotate(
                 break
             picture, people = watch(frame)
             told(people, frame.seconds)
+            if alarm:
+                alarm(people, frame.seconds)
             if writer:
                 with watch.stage("encode"):
                     writer.write(picture, seconds=frame.seconds)
@@ -124,8 +131,7 @@ class _Watch:
 
     def __init__(self, detector: Any, tracker: Tracker, *, blur: bool, window: str) -> None:
         self.detector, self.tracker, self.blur, self.window = detector, tracker, blur, window
-        self.times: deque[float] = deque(maxlen=KEPT)
-        self.rows: deque[tuple] = deque(maxlen=KEPT)
+        self.times, self.rows = _Kept(np.dtype("f8")), _Kept(ROW)
         self.spent: defaultdict[str, float] = defaultdict(float)
         self.count, self.quit, self._left = 0, False, time.perf_counter()
 
@@ -164,62 +170,46 @@ class _Watch:
         self.times.append(frame.seconds)
         ids, sure = detect.decide(np.asarray(people.data["probabilities"]))
         scores = np.clip(np.asarray(people.data.get("face_score", np.ones(len(people)))), 0, 1) * sure
-        words: Any = zip(
-            people.data["raw_name"], people.data["class_name"], np.asarray(people.confidence), ids, scores, strict=True
-        )
-        for box, person, (raw, shown, p, i, score) in zip(people.xyxy, _numbers(people), words, strict=True):
-            place = (round(float(v), 2) for v in box)
-            told = str(raw), str(shown), round(float(p), 4), classes.NAMES[i], round(float(score), 5)
-            self.rows.append((frame.seconds, frame.number, int(person), *place, *told))
+        raw, shown = (_word_numbers(people.data[name]) for name in ("raw_name", "class_name"))
+        sure = np.asarray(people.confidence, float).round(4)
+        told = zip(raw, shown, sure, ids, scores.round(5), strict=True)
+        places = np.asarray(people.xyxy, float).round(2)
+        for place, person, answer in zip(places, numbers(people), told, strict=True):
+            self.rows.append((frame.seconds, frame.number, person, *place, *answer))
 
     def _show(self, picture: np.ndarray) -> None:
-        self.quit = screen.show(picture, title=self.window, milliseconds=1)
+        gone = self.count > 0 and screen.closed(self.window)  # or showing would open it again
+        self.quit = gone or screen.show(picture, title=self.window, milliseconds=1)
 
     def result(self, ended: str, out: Path | None) -> Watched:
         import pandas as pd
 
-        faces = pd.DataFrame(list(self.rows), columns=list(COLUMNS))
+        faces = pd.DataFrame(self.rows.all())
+        for column in ("raw", "shown", "answer"):
+            faces[column] = np.array(WORDS)[faces[column].to_numpy()]
         stages = {name: 1000 * seconds / max(1, self.count) for name, seconds in self.spent.items()}
-        return Watched(faces, list(self.times), stages, ended, out)
+        return Watched(faces, self.times.all().tolist(), stages, ended, out)
 
 
-class _Events:
-    """Who appeared, changed or left, written as it happens: one JSON object a line."""
+class _Kept:
+    """The newest `KEPT` of many rows, in little memory, which is taken as it is needed."""
 
-    def __init__(self, path: str | Path | None, alarm: Callable[[dict[str, Any]], None] | None) -> None:
-        self._file = None
-        if path:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = Path(path).open("w", encoding="utf-8")
-        self._alarm = alarm
-        self._known: dict[int, tuple[str, float]] = {}
+    def __init__(self, kind: np.dtype) -> None:
+        self._rows, self._count = np.empty(KEPT, kind), 0
 
-    def __call__(self, people: "sv.Detections", seconds: float) -> None:
-        for number, name in zip(_numbers(people), people.data["class_name"], strict=True):
-            before = self._known.get(int(number))
-            if before is None or before[0] != name:
-                self._tell("appeared" if before is None else "changed", int(number), seconds, str(name))
-            self._known[int(number)] = str(name), seconds
-        for number, (name, last) in list(self._known.items()):
-            if seconds - last > 1.0:
-                del self._known[number]
-                self._tell("left", number, last, name)
+    def append(self, row: Any) -> None:
+        self._rows[self._count % KEPT] = row
+        self._count += 1
 
-    def _tell(self, what: str, person: int, seconds: float, label: str) -> None:
-        event = {"seconds": round(seconds, 3), "event": what, "person": person, "label": label}
-        if self._file:
-            self._file.write(json.dumps(event) + "\n")
-            self._file.flush()
-        if self._alarm:
-            self._alarm(event)
-
-    def close(self) -> None:
-        if self._file:
-            self._file.close()
+    def all(self) -> np.ndarray:
+        """The rows in their order."""
+        start = self._count % KEPT if self._count > KEPT else 0
+        return np.roll(self._rows[: self._count], -start)
 
 
-def _numbers(people: "sv.Detections") -> np.ndarray:
-    return people.tracker_id if people.tracker_id is not None else np.zeros(0, int)
+def _word_numbers(names: Any) -> list[int]:
+    """Places in WORDS; what is none of them counts as unsure."""
+    return [WORDS.index(name) if name in WORDS else len(WORDS) - 1 for name in map(str, names)]
 
 
 def _window(source: Source) -> str:

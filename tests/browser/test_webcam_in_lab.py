@@ -8,8 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import supervision as sv
 
-from lib import classes, clips, images
+from lib import classes, clips, images, video
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 SIZE = (640, 480)
@@ -68,7 +69,7 @@ def page(lab: Any, launch: Callable, y4m: Path, clip: Path) -> Any:
     name = lab.notebook(
         "cam.ipynb",
         DETECTOR,
-        'cam = Webcam(bright, folder="out"); cam',
+        'cam = Webcam({"bright": bright, "blind": lambda rgb: sv.Detections.empty()}, folder="out"); cam',
         f'film = Webcam(bright, {str(clip)!r}, folder="out"); film',
         f'both = Webcam(bright, folder="out", clip={str(clip)!r}); both',
         "print('frames', film.frames, film.running)",
@@ -138,6 +139,32 @@ def test_the_browsers_camera_gets_boxes_and_is_let_go(lab: Any, page: Any, camer
     camera.locator(".go").click()
     lab.until(lambda: lit(page) == 0)
     assert word(camera) == "Start" and overlay(camera)[2] > 0  # the last picture stays, with its box
+
+
+def test_another_detector_is_chosen_while_it_runs(lab: Any, page: Any, camera: Any, film: Any) -> None:
+    camera.locator(".go").click()
+    lab.until(lambda: speed(camera) >= 3 and overlay(camera)[2] > 0)
+    camera.locator(".detector").select_option("blind")
+    lab.until(lambda: overlay(camera)[2] < 0)
+    camera.locator(".detector").select_option("bright")
+    lab.until(lambda: overlay(camera)[2] > 0)
+    camera.locator(".go").click()
+    lab.until(lambda: lit(page) == 0)
+    assert not film.locator(".detector").is_visible()  # there is nothing to choose
+
+
+def test_the_camera_is_taken_and_let_go_again_and_again(lab: Any, page: Any, camera: Any) -> None:
+    before = page.evaluate("tracks.length")
+    for _ in range(25):
+        camera.locator(".go").click()
+        lab.until(lambda: lit(page) == 1)
+        camera.locator(".go").click()
+        lab.until(lambda: lit(page) == 0 and word(camera) == "Start")
+    assert page.evaluate("tracks.length") == before + 25
+    camera.locator(".go").click()
+    lab.until(lambda: speed(camera) >= 3)
+    camera.locator(".go").click()
+    lab.until(lambda: lit(page) == 0)
 
 
 def test_snapshot_and_recording_are_files(lab: Any, page: Any, camera: Any) -> None:
@@ -250,7 +277,9 @@ def test_a_real_person_before_the_camera(
         for rgb in recorded:
             file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
     page = launch(*CAMERA, f"--use-file-for-fake-video-capture={path}", height=1000)
-    code = "from lib import detect; from lib.webcam import Webcam\nWebcam(detect.MaskDetector.load('full'))"
+    code = "from lib import detect, faces; from lib.webcam import Webcam\n"
+    code += "quick = detect.load('full', max_side=faces.LIVE)\n"
+    code += "Webcam({'quick look': quick, 'thorough look': detect.load('full')})"
     lab.run(page, lab.notebook("person.ipynb", code))
     widget = page.locator(".mask-cam")
     widget.wait_for(timeout=60_000)
@@ -259,5 +288,21 @@ def test_a_real_person_before_the_camera(
     lab.until(lambda: speed(widget) >= 2 and "1" in widget.locator("b[data-name=with_mask]").inner_text())
     x1, y1, x2, y2 = overlay(widget)
     page.screenshot(path=tmp_path / "person.png")
+    widget.locator(".detector").select_option("thorough look")
+    page.wait_for_timeout(2000)
+    lab.until(lambda: "1" in widget.locator("b[data-name=with_mask]").inner_text())
+    thorough = overlay(widget)
     widget.locator(".go").click()
     assert 0.25 < (x1 + x2) / 2 < 0.75 and y2 - y1 > 0.2
+    assert np.abs(np.subtract(thorough, (x1, y1, x2, y2))).max() < 0.15
+
+
+def test_an_annotated_clip_plays_in_the_browser(lab: Any, launch: Callable, clip: Path) -> None:
+    watched = video.annotate(clip, lambda rgb: sv.Detections.empty(), out=lab.root / "annotated.mp4")
+    page = launch()
+    page.goto(f"{lab.url}/files/annotated.mp4?token={lab.token}")
+    page.locator("video").wait_for(timeout=30_000)
+    page.evaluate("document.querySelector('video').play()")
+    lab.until(lambda: page.evaluate("document.querySelector('video').currentTime") > 0.3)
+    assert page.evaluate("(v => [v.videoWidth, v.videoHeight])(document.querySelector('video'))") == [640, 480]
+    assert watched.out is not None
