@@ -206,6 +206,42 @@ def _program(command: str) -> Any:
 
 
 @main.command()
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Listen here; 0.0.0.0 is every network you are in."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
+@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
+@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option("--camera", help="Also show this machine's camera (its number), a clip or a stream's address.")
+@click.option("--password", envvar="MASK_PASSWORD", default="", help="Ask for it; better set as MASK_PASSWORD.")
+@click.option("--name", "names", multiple=True, help="A host name by which browsers may call this machine.")
+def serve(host: str, port: int, model: str, finder: str | None, camera: str | None, password: str,
+          names: tuple[str, ...]) -> None:  # fmt: skip
+    """A web page on which pictures, videos and cameras are looked at, and a JSON API: POST /api/detect.
+
+    Only this machine reaches it unless --host says otherwise. Nothing that is uploaded is kept. Browsers give their
+    camera only to http://localhost and https://; from another machine: ssh -L 8000:localhost:8000 HERE. Ctrl-C ends it.
+    """
+    import numpy as np
+
+    from . import detect as room
+    from . import faces, web
+
+    def detector(side: int | None) -> Any:
+        loaded = room.load(model, find=faces.finder(finder, max_side=side) if finder else None, max_side=side)
+        loaded(np.zeros((64, 64, 3), np.uint8))  # what is loaded late is loaded now, not while somebody waits
+        return loaded
+
+    source = int(camera) if camera and camera.isdigit() else camera
+    app = web.create_app(
+        detector(None), live=detector(faces.LIVE), camera=source, password=password, names=[host, *names]
+    )
+    if not password and host not in ("127.0.0.1", "localhost", "::1"):
+        click.echo("Everybody in the network may use it: set MASK_PASSWORD to ask for a password.", err=True)
+    web.serve(app, host=host, port=port, ready=lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+
+
+@main.command()
 @click.argument("queries", nargs=-1, required=True)
 @click.option("--label", default="", help="The class that the queries promise, such as with_mask.")
 @click.option("--engine", "engines", multiple=True, default=["bing"], show_default=True,

@@ -165,7 +165,8 @@ def model(name: str | Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    known = ", ".join(sorted(p.stem for p in models().glob("*.json"))) or "none"
+    cards = (p.stem for p in models().glob("*.json") if not p.stem.endswith("-split"))
+    known = ", ".join(sorted(cards)) or "none"
     raise AssetMissing(f"model: no card at {candidates[-1]}; shipped models: {known}")
 
 

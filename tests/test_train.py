@@ -312,8 +312,16 @@ def test_fit_learns_three_classes_and_a_rare_one(tmp_path: Path) -> None:
     table, crops = faces(each=24, labels=classes.NAMES)
     rare = (table["label"] == classes.NAMES[2]) & (table.index % 3 > 0) & (table["split"] == "train")
     keep = ~rare.to_numpy()
-    run = train.fit(table[keep].reset_index(drop=True), crops[keep], into=tmp_path, name="three", plan=TINY)
+    run = train.fit(
+        table[keep].reset_index(drop=True), crops[keep], into=tmp_path, name="three", plan=TINY, float16=True
+    )
     assert run.card["classes"] == list(classes.NAMES)
+    half = run.card["files"]["float16"]
+    assert images.sha256(tmp_path / half["file"]) == half["sha256"] and set(run.card["files"]) == {
+        "keras",
+        "tflite",
+        "float16",
+    }
     assert run.history["val_recall_mask_worn_incorrectly"].iloc[-1] > 0.5
 
 

@@ -403,4 +403,5 @@ function render({ model, el }) {
   };
 }
 
+export { drawBoxes, trouble }; // for the web page (lib.web)
 export default { render };

@@ -33,7 +33,7 @@ EPSILON = 1e-7
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a training: the curves, the files by kind (keras, tflite, card, log) and the card itself."""
+    """What came of a training: the curves, the files by kind (keras, tflite, card, log …) and the card itself."""
 
     history: "pd.DataFrame"
     paths: dict[str, Path]
@@ -51,6 +51,7 @@ def fit(
     facts: dict[str, Any] | None = None,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     logdir: str | Path | None = None,
+    float16: bool = False,
     strategy: Any = None,
     **changes: Any,
 ) -> Run:
@@ -59,8 +60,9 @@ def fit(
     crops: uint8 (n, s, s, 3) of the table's rows, cut with margin `WIDE` at `wide_size(plan.largest())`. The head
     learns first, then the backbone with a falling rate; the epoch with the best validation loss stays. Temperature,
     bias and threshold are tuned on validation. resume: go on where the same run was killed. changes: fields of the
-    plan. facts: for the card (data, split, limits, command). logdir: a folder for TensorBoard. strategy: a
-    tf.distribute strategy; None takes all GPUs where there are several. Raises ValueError for fewer than two classes.
+    plan. facts: for the card (data, split, limits, command). logdir: a folder for TensorBoard. float16 also writes
+    NAME-float16.tflite. strategy: a tf.distribute strategy; None takes all GPUs where there are several. Raises
+    ValueError for fewer than two classes.
     """
     plan = dataclasses.replace(plan or Plan(), **changes)
     into, faces = Path(into), _Faces.of(table, crops)
@@ -71,7 +73,8 @@ def fit(
         raise ValueError(f"training: the loss was never a number; try a rate below {plan.rate_all:g}")
     network.load_weights(state.weights)
     log.info("%s: trained in %.0f s", name, time.monotonic() - started)
-    run = _finish(_plain(network, plan, faces), faces, plan, state, into=into, name=name, facts=facts or {})
+    ready = _plain(network, plan, faces)
+    run = _finish(ready, faces, plan, state, into=into, name=name, facts=facts or {}, float16=float16)
     state.done()
     return run
 
@@ -275,7 +278,15 @@ def _validate(network: "keras.Model", seen: np.ndarray, faces: _Faces) -> dict[s
 
 
 def _finish(
-    network: "keras.Model", faces: _Faces, plan: Plan, state: State, *, into: Path, name: str, facts: dict[str, Any]
+    network: "keras.Model",
+    faces: _Faces,
+    plan: Plan,
+    state: State,
+    *,
+    into: Path,
+    name: str,
+    facts: dict[str, Any],
+    float16: bool,
 ) -> Run:
     """Export, tune and measure on validation, write card and log."""
     import pandas as pd
@@ -283,7 +294,7 @@ def _finish(
     picked = np.random.default_rng(plan.seed).permutation(len(faces.train[0]))[:300]
     calibration = view(faces.train[0][picked], size=plan.size, margin=plan.margin)
     small = small_view(faces.train[0][picked[:100]], size=plan.size, margin=plan.margin)
-    paths = model.export(network, into, name, calibration=np.concatenate([calibration, small]))
+    paths = model.export(network, into, name, calibration=np.concatenate([calibration, small]), float16=float16)
     seen, labels = _seen(faces, plan), np.tile(faces.validation[1], 2)
     exact = network.predict(seen, batch_size=128, verbose=0)
     small_answers = model.probabilities(paths["tflite"], seen)
@@ -297,7 +308,7 @@ def _finish(
     paths["log"] = images.write(into / f"{name}.csv", history.to_csv(index=False))
     known = {"network": plan.network, "alpha": plan.alpha, "input_size": plan.size, "margin": plan.margin} | tuned
     known |= {"plan": dataclasses.asdict(plan) | {"sizes": list(plan.sizes)}, "measures": {"validation": report}}
-    files = {kind: paths[kind] for kind in ("tflite", "keras")}
+    files = {kind: path for kind, path in paths.items() if kind != "log"}
     card = model.card(files, name=name, classes=faces.classes, **known | facts)
     paths["card"] = into / f"{name}.json"
     return Run(history, paths, card)
