@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 
 NAMES = ("yunet", "res10", "hog")  # in order of preference
 MAX_SIDE = {"yunet": 1280, "res10": 300, "hog": 640}  # pixels of the longer side that a photo is looked at
-# The same for a camera's picture, one look: of 635 faces on labelled photos 854 pixels wide it finds 565 where 640 and
-# its half find 580 for three times the time; all of 64 pixels and more alike (tests/benchmarks/live.py --looks).
+# The same for a camera's picture, one look: of 635 faces on labelled photos 854 pixels wide it finds 563 where 640 and
+# its half find 581 for three times the time; as many of those of 64 pixels and more (tests/benchmarks/live.py looks).
 LIVE = 480
 MIN_SCORE = {"yunet": 0.5, "res10": 0.5, "hog": 0.0}  # HOG's score is a margin, not a probability
 _LEAST = 320  # pixels; the smallest size at which YuNet looks again: it finds faces that fill the picture
