@@ -268,7 +268,8 @@ def _seen(faces: _Faces, plan: Plan) -> np.ndarray:
 
 def _validate(network: "keras.Model", seen: np.ndarray, faces: _Faces) -> dict[str, float]:
     """Negative log-likelihood over all faces (weighed by class it would follow the rarest alone), and recalls."""
-    answers = network.predict(seen, batch_size=128, verbose=0)
+    with model.quiet():  # of many networks in one process TensorFlow says that it traces anew
+        answers = network.predict(seen, batch_size=128, verbose=0)
     labels = np.tile(faces.validation[1], 2)
     there = [c for c in range(len(faces.classes)) if (labels == c).any()]
     result = {"val_loss": -float(np.log(answers[np.arange(len(labels)), labels] + EPSILON).mean())}
