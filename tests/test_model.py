@@ -169,3 +169,9 @@ def test_a_shipped_model_reaches_its_card_on_photos_it_never_saw(name: str, shar
     balanced = np.mean([(answers[labels_ == c] == c).mean() for c in (0, 1)])
     value, low, high = figures["labelled_boxes"]
     assert low <= balanced <= high and abs(balanced - value) < 0.003
+
+
+def test_a_start_by_chance_is_drawn_by_its_seed() -> None:
+    one, same, other = (model.mobilenet_v2(weights=None, alpha=0.35, size=32, seed=s).get_weights() for s in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim == 4)

@@ -67,7 +67,9 @@ def mobilenet_v2(
     inside = keras.applications.MobileNetV2(
         include_top=False, weights=legacy, alpha=alpha, input_shape=(size, size, 3), pooling="avg", name=BACKBONE
     )
-    if source is not None and legacy is None:
+    if source is None:
+        _by_chance(inside, seed)
+    elif legacy is None:
         _take_over(inside, source, alpha)
     rgb = keras.Input((size, size, 3), name="rgb")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(rgb)
@@ -184,6 +186,15 @@ def shipped(name: str = SHIPPED) -> Path:
     if not path.is_file():
         raise assets.AssetMissing(f"model: {path.name} is not beside its card in {path.parent}")
     return path
+
+
+def _by_chance(inside: "keras.Model", seed: int) -> None:
+    """Draw the kernels by seed: Keras's own application would draw others in every process and every model."""
+    start = _keras().initializers.GlorotUniform
+    drawn = [
+        np.asarray(start(seed=seed + i)(w.shape)) if w.ndim == 4 else w for i, w in enumerate(inside.get_weights())
+    ]
+    inside.set_weights(drawn)
 
 
 def _take_over(inside: "keras.Model", path: Path, alpha: float) -> None:

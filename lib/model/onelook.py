@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import cells, images
 from ..classes import NAMES
-from .networks import BACKBONE, _converter, _float16, _keras, _samples, _take_over, _weights, free, quiet
+from .networks import BACKBONE, _by_chance, _converter, _float16, _keras, _samples, _take_over, _weights, free, quiet
 
 if TYPE_CHECKING:
     import keras
@@ -36,7 +36,7 @@ def one_look(
     """
     keras = _keras()
     count = len(cells.points(shape))
-    inside = _backbone(keras, shape, alpha, weights)
+    inside = _backbone(keras, shape, alpha, weights, seed)
     rgb = keras.Input((*shape, 3), name="rgb")
     taps = inside(keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="normalise")(rgb), training=False)
     build = _Build(keras, width, seed)
@@ -54,14 +54,16 @@ def one_look(
     return model
 
 
-def _backbone(keras: Any, shape: tuple[int, int], alpha: float, weights: str | Path | None) -> Any:
+def _backbone(keras: Any, shape: tuple[int, int], alpha: float, weights: str | Path | None, seed: int) -> Any:
     source = _weights(weights, alpha)
     legacy = str(source) if source is not None and source.suffix == ".h5" else None
     with quiet():  # Keras remarks that its weights were learnt at another size
         whole = keras.applications.MobileNetV2(
             include_top=False, weights=legacy, alpha=alpha, input_shape=(*shape, 3), name=BACKBONE
         )
-    if source is not None and legacy is None:
+    if source is None:
+        _by_chance(whole, seed)
+    elif legacy is None:
         _take_over(whole, source, alpha)
     return keras.Model(whole.input, [whole.get_layer(name).output for name in TAPS], name=BACKBONE)
 
