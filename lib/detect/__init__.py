@@ -4,8 +4,9 @@
 describes.
 """
 
+from .network import ModelDamaged, calibrated, decide
 from .onelook import OneLook, load
-from .two_step import BATCH, Classifier, Looked, MaskDetector, ModelDamaged, calibrated, decide, look
+from .two_step import BATCH, Classifier, Looked, MaskDetector, look
 
 __all__ = [
     "BATCH",

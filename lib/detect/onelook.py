@@ -1,8 +1,6 @@
 """One network, one look: a photo → the faces in it with class and probability, on LiteRT alone."""
 
 import json
-import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import assets, boxes, cells, classes
-from .two_step import ONE_LOOK, MaskDetector, _plain, _quantised, calibrated, decide, model_file, rows_of
+from .network import ONE_LOOK, Network, calibrated, checked, model_file, people, rows_of
+from .two_step import MaskDetector
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -38,8 +37,6 @@ class OneLook:
         min_score: float | None = None,
         unsure_below: float | None = None,
     ) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         if card.get("network") != ONE_LOOK:
             raise ValueError(f"model: a one-look card has network {ONE_LOOK!r}, this one {card.get('network')!r}")
         self.card = dict(card)
@@ -48,12 +45,9 @@ class OneLook:
         self.min_score = float(card.get("min_score", 0.3) if min_score is None else min_score)
         self.overlap = float(card.get("overlap", 0.45))
         self.unsure_below = float(card.get("unsure_below", 0.0) if unsure_below is None else unsure_below)
-        content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
-        self._interpreter = Interpreter(model_content=content, num_threads=threads or min(4, os.cpu_count() or 1))
-        self._lock, self._allocated = threading.Lock(), 0
-        self._input = self._interpreter.get_input_details()[0]
-        outputs = {int(o["shape"][-1]): o for o in self._interpreter.get_output_details()}
-        self._outputs = [outputs[1], outputs[4], outputs[len(classes.NAMES)]]
+        self._network = Network(tflite, threads=threads)
+        places = {int(output["shape"][-1]): i for i, output in enumerate(self._network.outputs)}
+        self._places = [places[channels] for channels in (1, 4, len(classes.NAMES))]
         self._cells = cells.points(self.shape)
 
     @classmethod
@@ -101,42 +95,23 @@ class OneLook:
 
     def _run(self, canvases: np.ndarray) -> list[np.ndarray]:
         """What the cells say: face (n, cells, 1), box (n, cells, 4), answer (n, cells, 3)."""
-        with self._lock:
-            if self._allocated != len(canvases):
-                self._interpreter.resize_tensor_input(self._input["index"], canvases.shape, strict=False)
-                self._interpreter.allocate_tensors()
-                self._allocated = len(canvases)
-            self._interpreter.set_tensor(self._input["index"], _quantised(canvases, self._input))
-            self._interpreter.invoke()
-            return [_plain(self._interpreter.get_tensor(o["index"]), o) for o in self._outputs]
+        outputs = self._network(canvases)
+        return [outputs[place] for place in self._places]
 
     def _detections(self, outputs: Outputs, *, back: np.ndarray, size: tuple[int, int]) -> "sv.Detections":
-        import supervision as sv
-
         how = {"min_score": self.min_score, "overlap": self.overlap}
         xyxy, scores, raw = cells.read(outputs, self._cells, **how)
         xyxy = boxes.clip(xyxy * back, size)
         real = (xyxy[:, 2:] - xyxy[:, :2]).min(axis=1, initial=np.inf) >= 1
         tuned = {"temperature": self.card.get("temperature", 1.0), "bias": self.card.get("bias")}
-        xyxy, scores, three = xyxy[real], scores[real], calibrated(raw[real], **tuned)
-        ids, sure = decide(three, unsure_below=self.unsure_below)
-        names = np.array([*classes.NAMES, classes.UNSURE])
-        return sv.Detections(
-            xyxy=xyxy.astype(np.float32).reshape(-1, 4),
-            confidence=sure.astype(np.float32),
-            class_id=ids.astype(int),
-            data={
-                "class_name": names[ids],
-                "probabilities": three.reshape(-1, len(classes.NAMES)),
-                "face_score": scores.astype(np.float32),
-            },
-        )
+        three = calibrated(raw[real], **tuned)
+        return people(xyxy[real], scores[real], three, unsure_below=self.unsure_below)
 
 
 def _checked(rgb: np.ndarray) -> np.ndarray:
-    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
+    if not rgb.size:
         raise ValueError(f"rgb: must be uint8 (h, w, 3), got {rgb.dtype} {rgb.shape}")
-    return rgb
+    return checked(rgb)
 
 
 def _one(outputs: list[np.ndarray], index: int) -> Outputs:

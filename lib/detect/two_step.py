@@ -1,8 +1,6 @@
 """A photo → the faces in it with class and probability. Runs on LiteRT alone; nothing here loads TensorFlow."""
 
-import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,50 +12,18 @@ import numpy as np
 
 from .. import assets, batch, boxes, classes, files, images, plots
 from ..blur import blurred
+from .network import ONE_LOOK, Network, calibrated, checked, model_file, people, rows_of
 
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = [
-    "BATCH",
-    "Classifier",
-    "Looked",
-    "MaskDetector",
-    "ModelDamaged",
-    "calibrated",
-    "decide",
-    "look",
-    "model_file",
-    "rows_of",
-]
+__all__ = ["BATCH", "Classifier", "Looked", "MaskDetector", "look"]
 
 log = logging.getLogger(__name__)
 
 MIN_SIDE = 4  # pixels; a smaller box shows nothing that could be told apart
 _WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")  # OpenCV writes no GIF
-ONE_LOOK = "one_look"  # what the card of a single-shot detector calls its network
 BATCH = 16  # crops a call: more gain nothing, and a crowd would need memory for all its faces at once
-
-
-class ModelDamaged(ValueError):
-    """A model's file is not the one that its card describes."""
-
-
-def model_file(name: str | Path, *, kind: str = "tflite") -> tuple[dict[str, Any], bytes]:
-    """A model's card and the content of one of its files. Raises AssetMissing, ModelDamaged."""
-    path = assets.model(name)
-    card = json.loads(path.read_text(encoding="utf-8"))
-    entry = card["files"][kind]
-    file = path.with_name(entry["file"])
-    if not file.is_file():
-        raise assets.AssetMissing(f"model: {path.name} names {entry['file']}, which is not beside it")
-    content = file.read_bytes()
-    found = images.sha256(content)
-    if entry.get("sha256") and found != entry["sha256"]:
-        raise ModelDamaged(
-            f"model: {file} has SHA-256 {found[:12]}…, its card says {entry['sha256'][:12]}…; fetch it again"
-        )
-    return card, content
 
 
 class Classifier:
@@ -69,19 +35,12 @@ class Classifier:
     """
 
     def __init__(self, card: Mapping[str, Any], tflite: str | Path | bytes, *, threads: int | None = None) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         if card.get("network") == ONE_LOOK:
             raise ValueError(f"model: {card.get('name')} finds faces by itself and names no crops; see detect.OneLook")
         self.card = dict(card)
         self.classes: tuple[str, ...] = tuple(card["classes"])
         self.input_size, self.margin = int(card["input_size"]), float(card["margin"])
-        content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
-        self._interpreter = Interpreter(model_content=content, num_threads=threads or min(4, os.cpu_count() or 1))
-        self._lock = threading.Lock()
-        self._allocated = 0
-        self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
+        self._network = Network(tflite, threads=threads)
 
     @classmethod
     def load(cls, name: str | Path = "full", *, threads: int | None = None) -> "Classifier":
@@ -97,59 +56,9 @@ class Classifier:
         s = self.input_size
         if crops.ndim != 4 or crops.shape[1:] != (s, s, 3) or crops.dtype != np.uint8:
             raise ValueError(f"crops: must be uint8 (n, {s}, {s}, 3), got {crops.dtype} {crops.shape}")
-        parts = [self._run(crops[i : i + BATCH]) for i in range(0, len(crops), BATCH)]
+        parts = [self._network(crops[i : i + BATCH])[0] for i in range(0, len(crops), BATCH)]
         raw = np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), np.float32)
         return calibrated(raw, temperature=self.card.get("temperature", 1.0), bias=self.card.get("bias"))
-
-    def _run(self, crops: np.ndarray) -> np.ndarray:
-        with self._lock:
-            if self._allocated != len(crops):
-                self._interpreter.resize_tensor_input(self._input["index"], crops.shape, strict=False)
-                self._interpreter.allocate_tensors()
-                self._allocated = len(crops)
-            self._interpreter.set_tensor(self._input["index"], _quantised(crops, self._input))
-            self._interpreter.invoke()
-            return _plain(self._interpreter.get_tensor(self._output["index"]), self._output)
-
-
-def _quantised(crops: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
-    """Pixels 0–255 in the type of the network's input."""
-    kind, (scale, zero) = tensor["dtype"], tensor["quantization"]
-    if kind == np.float32:
-        return crops.astype(np.float32)
-    if kind == np.uint8 and scale in (0.0, 1.0) and zero == 0:
-        return crops
-    limits = np.iinfo(kind)
-    return (crops / (scale or 1.0) + zero).round().clip(limits.min, limits.max).astype(kind)
-
-
-def _plain(values: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
-    """Probabilities as float32 from the type of the network's output."""
-    if tensor["dtype"] == np.float32:
-        return np.array(values, np.float32)
-    scale, zero = tensor["quantization"]
-    return (values.astype(np.float32) - zero) * np.float32(scale)
-
-
-def calibrated(probabilities: np.ndarray, *, temperature: float = 1.0, bias: Any = None) -> np.ndarray:
-    """softmax(log p / temperature + bias): probabilities (n, k) as honest as the card's calibration makes them."""
-    logits = np.log(np.clip(probabilities, 1e-7, 1.0)) / float(temperature)
-    if bias is not None:
-        logits = logits + np.asarray(bias, np.float32)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def decide(probabilities: np.ndarray, *, unsure_below: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """The answers to probabilities (n, 3) in the order of `classes.NAMES`: class ids (n,), and how sure (n,), 0–1.
-
-    An answer that is less sure than unsure_below gets the id 3, "unsure"; its sureness stays that of the best class.
-    """
-    if not len(probabilities):
-        return np.zeros(0, int), np.zeros(0, np.float32)
-    best = probabilities.argmax(axis=1)
-    sure = probabilities.max(axis=1)
-    return np.where(sure < unsure_below, len(classes.NAMES), best), sure
 
 
 class MaskDetector:
@@ -200,8 +109,7 @@ class MaskDetector:
 
     def timed(self, rgb: np.ndarray) -> tuple["sv.Detections", dict[str, float]]:
         """The faces of one photo, and the seconds spent on: find, crop, classify."""
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
-            raise ValueError(f"rgb: must be uint8 (h, w, 3), got {rgb.dtype} {rgb.shape}")
+        rgb = checked(rgb)
         start = time.perf_counter()
         with self._lock:
             faces = self.find(rgb)
@@ -223,38 +131,12 @@ class MaskDetector:
         return keep, np.stack(crops) if crops else np.zeros((0, s, s, 3), np.uint8)
 
     def _detections(self, xyxy: np.ndarray, scores: np.ndarray, probabilities: np.ndarray) -> "sv.Detections":
-        import supervision as sv
-
         known = self.classify.classes
         real = np.array([known[i] != classes.NOT_A_FACE for i in probabilities.argmax(axis=1)], bool)
         columns = [known.index(name) if name in known else -1 for name in classes.NAMES]
         padded = np.column_stack([probabilities[real], np.zeros(int(real.sum()), np.float32)])[:, columns]
         three = (padded / np.maximum(padded.sum(axis=1, keepdims=True), 1e-9)).astype(np.float32)
-        ids, sure = decide(three, unsure_below=self.unsure_below)
-        names = np.array([*classes.NAMES, classes.UNSURE])
-        return sv.Detections(
-            xyxy=np.asarray(xyxy[real], np.float32).reshape(-1, 4),
-            confidence=sure.astype(np.float32),
-            class_id=ids.astype(int),
-            data={
-                "class_name": names[ids],
-                "probabilities": three.reshape(-1, len(classes.NAMES)),
-                "face_score": scores[real].astype(np.float32),
-            },
-        )
-
-
-def rows_of(found: "sv.Detections", *, threshold: float = 0.0) -> list[list[Any]]:
-    """Rows [x1, y1, x2, y2, score, class] of found faces; score = face score (0–1) × probability of the class."""
-    if not len(found):
-        return []
-    ids, sure = decide(np.asarray(found.data["probabilities"]))
-    scores = np.clip(np.asarray(found.data["face_score"]), 0, 1) * sure
-    return [
-        [*(round(float(v), 2) for v in box), round(float(score), 5), classes.NAMES[i]]
-        for box, score, i in zip(found.xyxy, scores, ids, strict=True)
-        if score >= threshold
-    ]
+        return people(xyxy[real], scores[real], three, unsure_below=self.unsure_below)
 
 
 def _finder(card: Mapping[str, Any], max_side: int | None) -> Callable[[np.ndarray], "sv.Detections"]:
