@@ -1,13 +1,13 @@
 """The real labelImg, driven by mouse and keys on a virtual display: draw, class, save, zoom, scroll, next, reopen."""
 
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import helpers
 import numpy as np
 import pytest
 
@@ -30,23 +30,12 @@ def display(monkeypatch) -> Iterator[str]:
     """A virtual screen with a window manager; skipped, and counted, where the programs are not installed."""
     pytest.importorskip("PyQt5", reason="labelImg: PyQt5 is not installed")
     pytest.importorskip("labelImg", reason="labelImg is not installed")
-    if missing := [tool for tool in TOOLS if not shutil.which(tool)]:
-        pytest.skip(f"labelImg: needs {', '.join(missing)} (apt install xvfb xdotool openbox)")
     try:
         prelabel._need_libraries()
     except prelabel.NoWindow as trouble:
         pytest.skip(str(trouble))
-    read, write = os.pipe()
-    screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1280x900x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(screen, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
-    manager = subprocess.Popen(["openbox"], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    yield os.environ["DISPLAY"]
-    for process in (manager, server):
-        process.terminate()
-        process.wait(10)
+    with helpers.virtual_screen(monkeypatch, size="1280x900"):
+        yield os.environ["DISPLAY"]
 
 
 def keys(*words: object) -> str:

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from lib import assets, boxes, classes, detect, images, labels, model
+from lib.detect.network import Network
 
 MODELS = assets.models()
 SHIPPED = sorted(p.stem for p in MODELS.glob("*.json") if "files" in json.loads(p.read_text()))
@@ -68,11 +69,9 @@ def test_int8_and_float16_agree_with_keras(exported) -> None:
 
 
 def test_int8_takes_bytes_and_keeps_small_probabilities_apart(exported) -> None:
-    interpreter = detect.Classifier(
-        {"classes": classes.NAMES, "input_size": 16, "margin": 0.25}, exported[1]["tflite"], threads=1
-    )
-    answers = interpreter(crops(200, 16, seed=2))
-    assert interpreter._input["dtype"] == np.uint8 and interpreter._output["dtype"] == np.float32
+    interpreter = Network(exported[1]["tflite"], threads=1)
+    (answers,) = interpreter(crops(200, 16, seed=2))
+    assert interpreter.input["dtype"] == np.uint8 and interpreter.outputs[0]["dtype"] == np.float32
     assert len(np.unique(answers)) > 257  # a softmax in 8 bits knows 256 values
 
 

@@ -1,7 +1,6 @@
 import http.server
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import helpers
 import numpy as np
 import pytest
 import supervision as sv
@@ -425,20 +425,8 @@ def test_no_screen_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A virtual screen; skipped, and counted, where the programs are not installed."""
-    if missing := [tool for tool in ("Xvfb", "xdotool", "openbox") if not shutil.which(tool)]:
-        pytest.skip(f"window: needs {', '.join(missing)} (apt install xvfb xdotool openbox)")
-    read, write = os.pipe()
-    screen = ["Xvfb", "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(screen, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
-    manager = subprocess.Popen(["openbox"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield
-    for process in (manager, server):
-        process.terminate()
-        process.wait(10)
+    with helpers.virtual_screen(monkeypatch, size="640x480"):
+        yield
 
 
 @pytest.mark.parametrize("keys", [["windowfocus", "--sync", "{}", "key", "q"], ["key", "alt+F4"]])

@@ -10,7 +10,6 @@ import socket
 import struct
 import tempfile
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 import supervision as sv
 from flask.testing import FlaskClient
+from helpers import bright, until
 from PIL import Image
 
 from lib import __main__ as main
@@ -28,16 +28,6 @@ from lib.web import guard, limits, seeing, serving
 from lib.web.camera import Camera
 
 GREEN = np.array(classes.COLOURS["with_mask"])
-
-
-def bright(rgb: np.ndarray) -> sv.Detections:
-    """A detector for tests: the bright part of a picture is a masked face."""
-    mask = rgb.min(axis=2) > 200
-    y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = [[x[0], y[0], x[-1] + 1, y[-1] + 1]] if len(x) else []
-    p = np.array([[0.97, 0.02, 0.01]] * len(box), np.float32).reshape(-1, 3)
-    data = {"class_name": np.array(["with_mask"] * len(box), dtype="<U21"), "probabilities": p}
-    return sv.Detections(np.array(box, np.float32).reshape(-1, 4), confidence=p.max(1, initial=0), data=data)
 
 
 def square(w: int = 160, h: int = 120, *, x: int = 40) -> np.ndarray:
@@ -55,15 +45,6 @@ def clip(path: Path, *, frames: int = 12, fps: float = 12) -> Path:
         for i in range(frames):
             writer.write(square(x=20 + i % 60))
     return path
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 20) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain")
 
 
 @pytest.fixture

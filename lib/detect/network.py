@@ -41,7 +41,7 @@ def model_file(name: str | Path, *, kind: str = "tflite") -> tuple[dict[str, Any
 
 
 class Network:
-    """A LiteRT file for any number of threads and batches of any size; `outputs` are its tensors as LiteRT has them."""
+    """A LiteRT file for any number of threads and any size of batch; `input` and `outputs` tell its tensors."""
 
     def __init__(self, tflite: str | Path | bytes, *, threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
@@ -49,17 +49,17 @@ class Network:
         content = tflite if isinstance(tflite, bytes) else Path(tflite).read_bytes()
         self._interpreter = Interpreter(model_content=content, num_threads=threads or min(4, os.cpu_count() or 1))
         self._lock, self._allocated = threading.Lock(), 0
-        self._input = self._interpreter.get_input_details()[0]
+        self.input: dict[str, Any] = self._interpreter.get_input_details()[0]
         self.outputs: list[dict[str, Any]] = self._interpreter.get_output_details()
 
     def __call__(self, rgb: np.ndarray) -> list[np.ndarray]:
         """Every output for uint8 (n, h, w, 3), as float32 in the order of `outputs`."""
         with self._lock:
             if self._allocated != len(rgb):
-                self._interpreter.resize_tensor_input(self._input["index"], rgb.shape, strict=False)
+                self._interpreter.resize_tensor_input(self.input["index"], rgb.shape, strict=False)
                 self._interpreter.allocate_tensors()
                 self._allocated = len(rgb)
-            self._interpreter.set_tensor(self._input["index"], _quantised(rgb, self._input))
+            self._interpreter.set_tensor(self.input["index"], _quantised(rgb, self.input))
             self._interpreter.invoke()
             return [_plain(self._interpreter.get_tensor(output["index"]), output) for output in self.outputs]
 

@@ -7,25 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import helpers
 import numpy as np
 import pytest
 import supervision as sv
+from helpers import bright
 
 from lib import classes, clips, detect, images, web
 
 CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-GREEN = list(classes.COLOURS["with_mask"])
+GREEN = classes.COLOURS["with_mask"]
 WAIT = 30_000
-
-
-def bright(rgb: np.ndarray) -> sv.Detections:
-    """Needs no weights: the bright part of a picture is a masked face."""
-    mask = rgb.min(axis=2) > 200
-    y, x = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box = [[x[0], y[0], x[-1] + 1, y[-1] + 1]] if len(x) else []
-    p = np.array([[0.97, 0.02, 0.01]] * len(box), np.float32).reshape(-1, 3)
-    data = {"class_name": np.array(["with_mask"] * len(box), dtype="<U21"), "probabilities": p}
-    return sv.Detections(np.array(box, np.float32).reshape(-1, 4), confidence=p.max(1, initial=0), data=data)
 
 
 def square(i: int = 0) -> np.ndarray:
@@ -121,25 +113,7 @@ def counted(page: Any, name: str, count: int) -> None:
 
 def extent(page: Any, what: str) -> list[float]:
     """Left, top, right, bottom of the green on a canvas or picture, as shares of it."""
-    return page.locator(what).evaluate(
-        """(element, [r, g, b]) => {
-            const canvas = document.createElement("canvas");
-            const w = canvas.width = element.naturalWidth || element.width;
-            const h = canvas.height = element.naturalHeight || element.height;
-            const pen = canvas.getContext("2d");
-            pen.drawImage(element, 0, 0);
-            const { data } = pen.getImageData(0, 0, w, h);
-            let [x1, y1, x2, y2] = [1e9, 1e9, -1, -1];
-            for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
-                const i = 4 * (y * w + x);
-                const apart = Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
-                if (data[i + 3] > 200 && apart < 40)
-                    [x1, y1, x2, y2] = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x), Math.max(y2, y)];
-            }
-            return [x1 / w, y1 / h, x2 / w, y2 / h];
-        }""",
-        GREEN,
-    )
+    return helpers.extent(page.locator(what), GREEN, apart=40)
 
 
 def camera_threads() -> int:

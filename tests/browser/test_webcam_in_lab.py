@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import helpers
 import numpy as np
 import pytest
 import supervision as sv
@@ -92,20 +93,7 @@ def film(page: Any) -> Any:
 
 def overlay(widget: Any) -> list[float]:
     """Left, top, right and bottom of what is drawn in the colour of a mask over the picture, as shares of the stage."""
-    return widget.locator("canvas.boxes").evaluate(
-        """(canvas, [r, g, b]) => {
-            const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-            let [x1, y1, x2, y2] = [1e9, 1e9, -1, -1];
-            for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
-                const i = 4 * (y * width + x);
-                const apart = Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
-                if (data[i + 3] > 200 && apart < 20)
-                    [x1, y1, x2, y2] = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x), Math.max(y2, y)];
-            }
-            return [x1 / width, y1 / height, x2 / width, y2 / height];
-        }""",
-        GREEN.tolist(),
-    )
+    return helpers.extent(widget.locator("canvas.boxes"), classes.COLOURS["with_mask"], apart=20)
 
 
 def speed(widget: Any) -> float:
