@@ -170,6 +170,30 @@ def test_validation_photos_are_never_shown() -> None:
         assert np.array_equal(*shown)
 
 
+def test_an_epoch_is_the_same_with_any_count_of_workers() -> None:
+    plan = dataclasses.replace(TINY, size=64, canvases=9, batch=3)
+    one, two = (onelook.canvases(ALBUM, plan, epoch=1, workers=n) for n in (1, 2))
+    assert (one.workers, two.workers, len(one)) == (1, 2, 3)
+    for i in (2, 0, 1):  # in any order
+        assert all(np.array_equal(a, b) for a, b in zip(one[i], two[i], strict=True))
+    assert not np.array_equal(one[0][0], onelook.canvases(ALBUM, plan, epoch=2)[0][0])
+
+
+@given(length=st.integers(1, 500), room=st.integers(4, 420), scale=st.floats(0.02, 2.0), data=st.data())
+@settings(deadline=None)
+def test_the_part_that_is_shown_fits_photo_and_tile_and_holds_the_face(
+    length: int, room: int, scale: float, data: st.DataObject
+) -> None:
+    start = data.draw(st.floats(0, length - 0.5))
+    face = np.array([start, data.draw(st.floats(start, length))])
+    begins, place, cut, wide = onelook.shown._part(face, length, room, scale=scale, rng=np.random.default_rng(1))
+    assert begins >= 0 and cut >= 1 and begins + cut <= length
+    assert place >= 0 and wide >= 1 and place + wide <= room
+    assert abs(wide - cut * scale) <= max(scale, 1)
+    if face[1] - face[0] <= cut - 1:
+        assert begins <= face[0] + 1 and face[1] - 1 <= begins + cut
+
+
 # --- loss -------------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,12 @@ class Album:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @cached_property
+    def train(self) -> dict[str, np.ndarray]:
+        """The photos that may be shown, as indices by source."""
+        able = self.splits == "train"
+        return {str(s): np.flatnonzero(able & (self.sources == s)) for s in sorted(set(self.sources[able]))}
 
     @classmethod
     def of(cls, photos: list[np.ndarray], table: "pd.DataFrame") -> "Album":

@@ -57,13 +57,10 @@ def _uncovered(xyxy: np.ndarray, labels: np.ndarray, covered: np.ndarray) -> tup
 
 def _drawn(album: Album, shares: dict[str, float], rng: np.random.Generator) -> int:
     """A photo for training: first its source, by shares of those that are there, then any of it."""
-    train = album.splits == "train"
-    there = [s for s in np.unique(album.sources[train]) if shares.get(s, 0) > 0] or list(
-        np.unique(album.sources[train])
-    )
+    there = [s for s in album.train if shares.get(s, 0) > 0] or list(album.train)
     weight = np.array([shares.get(s, 1.0) for s in there])
-    source = there[int(rng.choice(len(there), p=weight / weight.sum()))]
-    return int(rng.choice(np.flatnonzero(train & (album.sources == source))))
+    rows = album.train[there[int(rng.choice(len(there), p=weight / weight.sum()))]]
+    return int(rows[rng.integers(len(rows))])
 
 
 def _lay(
@@ -72,20 +69,20 @@ def _lay(
     """Lay a photo on a tile (h, w, 3), which is painted on, one of its faces in sight: boxes, labels, where it lies."""
     photo, boxes, labels = album.rgb(index), album.boxes[index], album.labels[index]
     (h, w), shape = photo.shape[:2], tile.shape[:2]
-    if rng.random() < 0.5:
-        photo, boxes = photo[:, ::-1], boxes[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (w, 0, w, 0)
     told = np.flatnonzero(labels != IGNORED)
     focus = boxes[rng.choice(told)] if len(told) else np.array([0.0, 0.0, w, h])
     scale = _scale(focus, (h, w), shape, least=least, rng=rng)
-    wh = max(1, round(w * scale)), max(1, round(h * scale))
-    factor = np.array([wh[0] / w, wh[1] / h] * 2)
-    small = cv2.resize(photo, wh, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    shift = np.array([_shift(focus[i::2] * factor[i], wh[i], shape[1 - i], rng) for i in (0, 1)])
-    (left, top), (from_x, from_y) = np.maximum(shift, 0), np.maximum(-shift, 0)
-    inside = small[from_y : from_y + shape[0] - top, from_x : from_x + shape[1] - left]
-    where = np.s_[top : top + inside.shape[0], left : left + inside.shape[1]]
+    (x, left, cut_w, wide), (y, top, cut_h, high) = (
+        _part(focus[i::2], (w, h)[i], shape[1 - i], scale=scale, rng=rng) for i in (0, 1)
+    )
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    inside = cv2.resize(photo[y : y + cut_h, x : x + cut_w], (wide, high), interpolation=how)
+    boxes = (boxes - (x, y, x, y)) * np.array([wide / cut_w, high / cut_h] * 2)
+    if rng.random() < 0.5:
+        inside, boxes = np.ascontiguousarray(inside[:, ::-1]), boxes[:, [2, 1, 0, 3]] * (-1, 1, -1, 1) + (wide, 0) * 2
+    where = np.s_[top : top + high, left : left + wide]
     tile[where] = worn_out(light(inside, rng), rng)
-    return *_kept(boxes * factor + np.tile(shift, 2), labels, shape), where
+    return *_kept(boxes + (left, top, left, top), labels, shape), where
 
 
 def _scale(
@@ -96,17 +93,24 @@ def _scale(
     fitting = min(tile[0] / photo[0], tile[1] / photo[1])
     if rng.random() < 0.3:
         return min(fitting, ENLARGE)  # the whole photo, as it is when the model is used
-    wanted = np.exp(rng.uniform(np.log(TINIEST), np.log(0.9 * min(tile)))) / side
+    wanted = np.exp(rng.uniform(np.log(TINIEST), np.log(max(0.9 * min(tile), TINIEST)))) / side
     return float(np.clip(wanted, min(least * fitting, ENLARGE), ENLARGE))
 
 
-def _shift(face: np.ndarray, length: int, room: int, rng: np.random.Generator) -> int:
-    """Where the photo begins on the tile, in one direction, so that the face (from, to) is in sight."""
-    if length <= room:
-        return int(rng.integers(0, room - length + 1))
-    side = face[1] - face[0]
-    wanted = rng.uniform(0, max(room - side, 0)) - face[0] if side < room else (room - side) / 2 - face[0]
-    return int(np.clip(round(wanted), room - length, 0))
+def _part(
+    face: np.ndarray, length: int, room: int, *, scale: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """In one direction: where what is shown of the photo begins there and on the tile, and its length there and here.
+
+    The whole photo if it has room on the tile; else a part with the face (from, to) in sight.
+    """
+    shown = max(1, round(length * scale))
+    if shown <= room:
+        return 0, int(rng.integers(0, room - shown + 1)), length, shown
+    cut = min(length, max(1, round(room / scale)))
+    spare = cut - (face[1] - face[0])
+    before = rng.uniform(0, spare) if spare > 0 else spare / 2
+    return int(np.clip(round(face[0] - before), 0, length - cut)), 0, cut, room
 
 
 def _kept(boxes: np.ndarray, labels: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -137,10 +141,11 @@ def worn_out(rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return rgb
 
 
-def canvases(album: Album, plan: LookPlan, *, epoch: int) -> Any:
-    """One epoch of canvases with their targets, made in a thread beside the training; by seed and epoch alone.
+def canvases(album: Album, plan: LookPlan, *, epoch: int, workers: int = 2) -> Any:
+    """One epoch of canvases with their targets, made in threads beside the training.
 
-    Its attribute `busy` counts the seconds that this thread worked.
+    A canvas depends on seed, epoch and its index alone, whatever the count of `workers`. The attribute `busy` counts
+    the seconds that they worked, all together.
     """
     import keras
 
@@ -160,4 +165,4 @@ def canvases(album: Album, plan: LookPlan, *, epoch: int) -> Any:
             self.busy += time.perf_counter() - began
             return np.stack([rgb for rgb, _, _ in made]), wanted
 
-    return Canvases(workers=1, use_multiprocessing=False, max_queue_size=8)
+    return Canvases(workers=workers, use_multiprocessing=False, max_queue_size=8)
