@@ -641,13 +641,20 @@ def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]])
 @click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Photos with Pascal VOC files, class folders, or both.")  # fmt: skip
 @click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option(
+    "--detector", help="Measure this one-look model instead, end to end: a name (one-look), or a card's path."
+)
+@click.option("--tiles", type=click.IntRange(1, 8), default=1, show_default=True,
+              help="With --detector: look at large photos in up to so many tiles a side as well.")  # fmt: skip
 @click.option("--min-side", default=20.0, show_default=True, help="Smaller faces (pixels) count neither way.")
 @click.option("--marked", "marks", type=click.Path(exists=True, dir_okay=False),
               help="Look-alikes on bare faces: file,x1,y1,x2,y2,kind (such as models/look-alikes.csv).")  # fmt: skip
 @_corrections
 @click.option("--report", "folder", type=click.Path(file_okay=False), help="Write report.html and report.json here.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
-def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None, **options: Any) -> None:
+def evaluate(
+    model: str, data: Path, folder: str | None, json_path: Path | None, detector: str | None, tiles: int, **options: Any
+) -> None:
     """How good a model is on labelled photos: on labelled boxes, on found faces, and with missed faces as errors.
 
     With 95 % intervals over photos, by class, face size, light, blur, pose and skin tone. Photos that the model learnt
@@ -658,10 +665,20 @@ def evaluate(model: str, data: Path, folder: str | None, json_path: Path | None,
     from . import evaluate as room
     from . import files
 
-    done = room.examine(data, model=model, progress=tqdm if sys.stderr.isatty() else None, **options)
-    click.echo(room.words(done))
+    bar = tqdm if sys.stderr.isatty() else None
+    if detector:
+        others = {"--finder": options["finder"], "--marked": options["marks"], "--report": folder}
+        if unused := [name for name, value in others.items() if value]:
+            raise ValueError(f"--detector: leave out {', '.join(unused)}; one look has no finder and no report yet")
+        known = {name: options[name] for name in ("min_side", "corrections")}
+        figures = room.end_to_end(data, detector=detector, tiles=tiles, progress=bar, **known)
+        click.echo(room.end_to_end_words(figures))
+    else:
+        done = room.examine(data, model=model, progress=bar, **options)
+        figures = done.figures
+        click.echo(room.words(done))
     if json_path:
-        files.write(json_path, json.dumps(room.plain(done.figures), indent=1))
+        files.write(json_path, json.dumps(room.plain(figures), indent=1))
     if folder:
         click.echo(f"report: {room.page(done, folder, card=model)}")
 

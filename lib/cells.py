@@ -10,7 +10,7 @@ import numpy as np
 
 from . import boxes
 
-__all__ = ["GREY", "STRIDES", "decode", "distances", "letterbox", "points", "read", "suppress"]
+__all__ = ["GREY", "STRIDES", "decode", "distances", "letterbox", "points", "read", "suppress", "uncut", "windows"]
 
 STRIDES = (8, 16, 32)
 GREY = 114  # what is not photo
@@ -30,6 +30,29 @@ def letterbox(rgb: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.n
     canvas = np.full((*shape, 3), GREY, np.uint8)
     canvas[: wh[1], : wh[0]] = rgb if wh == (w, h) else cv2.resize(rgb, wh, interpolation=how)
     return canvas, np.array([w / wh[0], h / wh[1]] * 2)
+
+
+def windows(size: tuple[int, int], shape: tuple[int, int], *, most: int, overlap: float = 0.25) -> np.ndarray:
+    """What to look at of a photo of size (w, h): (n, 4) in its pixels, first all of it, then overlapping tiles.
+
+    At most `most` tiles a side, of one size, and no more than bring the photo to a canvas of `shape` (h, w) at full
+    size; where one is enough, all of it stands alone. overlap: the share of a tile that the next one shows too.
+    """
+    starts, sides = [], []
+    for length, room in zip(size, shape[::-1], strict=True):
+        count = max(1, min(most, int(np.ceil(length / room))))
+        side = int(np.ceil(length / (count - (count - 1) * overlap)))
+        starts.append(np.linspace(0, length - side, count).round().astype(int))
+        sides.append(side)
+    tiles = [(x, y, x + sides[0], y + sides[1]) for y in starts[1] for x in starts[0]]
+    return np.array([(0, 0, *size), *(tiles if len(tiles) > 1 else [])], int)
+
+
+def uncut(xyxy: np.ndarray, window: np.ndarray, size: tuple[int, int], *, margin: float = 2.0) -> np.ndarray:
+    """Which boxes (n, 4) keep `margin` pixels from the edges that a window cuts out of a photo of size (w, h): (n,)."""
+    ends = np.array([0, 0, *size])
+    gap = (xyxy - window) * (1, 1, -1, -1)
+    return ((gap > margin) | (window == ends)).all(axis=1)
 
 
 def points(shape: tuple[int, int]) -> np.ndarray:

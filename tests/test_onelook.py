@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib import __main__ as main
-from lib import boxes, cells, classes, detect, files
+from lib import boxes, cells, classes, detect, files, images, labels
 
 onelook = pytest.importorskip("lib.train.onelook")
 SHAPE = (96, 128)
@@ -160,6 +160,23 @@ def test_boxes_stay_on_their_squares_whatever_happens_to_the_photo(seed: int) ->
 ALBUM = gathered()
 
 
+def test_an_album_of_own_photos_keeps_boxes_on_their_faces(tmp_path: Path) -> None:
+    rows = []
+    for i, (w, h) in enumerate(((900, 600), (80, 120))):
+        rgb = np.zeros((h, w, 3), np.uint8)
+        rgb[h // 4 : h // 2, w // 3 : w // 2] = 255
+        images.write(tmp_path / f"{i}.png", rgb)
+        box = dict(zip(("x1", "y1", "x2", "y2"), (w // 3, h // 4, w // 2, h // 2), strict=True))
+        where = {"image": str(tmp_path / f"{i}.png"), "label": "with_mask", "source": "mine", "split": "validation"}
+        rows.append(box | where)
+    album = onelook.Album.read(pd.DataFrame(rows), max_side=300)
+    assert [album.rgb(i).shape for i in (0, 1)] == [(200, 300, 3), (120, 80, 3)]
+    for i in (0, 1):
+        (x1, y1, x2, y2), rgb = album.boxes[i][0].round().astype(int), album.rgb(i)
+        assert rgb[y1 + 1 : y2 - 1, x1 + 1 : x2 - 1].min() > 200 and (rgb > 128).mean() < 0.06
+    assert onelook.truth(album)["image"].tolist() == [row["image"] for row in rows]
+
+
 def test_validation_photos_are_never_shown() -> None:
     album = dataclasses.replace(ALBUM, pixels=ALBUM.pixels.copy())
     for i in np.flatnonzero(album.splits == "validation"):
@@ -302,6 +319,77 @@ def test_the_runner_says_what_it_cannot_use(exported: tuple, tmp_path: Path) -> 
     (tmp_path / "look.tflite").write_bytes(b"no model")
     with pytest.raises(detect.ModelDamaged, match="fetch it again"):
         detect.OneLook.load(damaged)
+
+
+@given(w=st.integers(1, 900), h=st.integers(1, 900), most=st.integers(1, 5))
+@settings(deadline=None, max_examples=60)
+def test_tiles_cover_a_photo_and_overlap(w: int, h: int, most: int) -> None:
+    windows = cells.windows((w, h), SHAPE, most=most)
+    assert windows[0].tolist() == [0, 0, w, h] and len(windows) <= 1 + most * most
+    assert (windows >= 0).all() and (windows[:, 2:] <= (w, h)).all()
+    assert len(windows) == 1 or most > 1 and (w > SHAPE[1] or h > SHAPE[0])
+    if len(windows) > 1:
+        covered = np.zeros((h, w), bool)
+        for x1, y1, x2, y2 in windows[1:]:
+            covered[y1:y2, x1:x2] = True
+        columns = sorted({(x1, x2) for x1, _, x2, _ in windows[1:].tolist()})
+        assert covered.all() and all(b[0] < a[1] for a, b in zip(columns, columns[1:], strict=False))
+
+
+class Sees(detect.OneLook):
+    """Finds bright squares of at least 8 pixels of its canvas, as a network would that has learnt nothing else."""
+
+    def _run(self, canvases: np.ndarray) -> list[np.ndarray]:
+        import cv2
+
+        face = np.full((len(canvases), len(self._cells), 1), -9.0, np.float32)
+        box, answer = np.zeros((*face.shape[:2], 4), np.float32), np.zeros((*face.shape[:2], 3), np.float32)
+        for i, canvas in enumerate(canvases):
+            for x, y, w, h, _ in cv2.connectedComponentsWithStats((canvas[..., 0] > 200).astype(np.uint8))[2][1:]:
+                if min(w, h) >= 8:
+                    cell = np.abs(self._cells[:, :2] - (x + w / 2, y + h / 2)).max(axis=1).argmin()
+                    near = cells.distances(np.array([[x, y, x + w, y + h]], float), self._cells[cell : cell + 1])
+                    face[i, cell], box[i, cell] = 4.0, np.log(near.clip(1e-3))[0]
+        return [face, box, answer]
+
+
+@pytest.mark.slow
+def test_tiles_find_what_is_too_small_for_one_look_and_each_face_once(exported: tuple) -> None:
+    rgb = np.zeros((300, 380, 3), np.uint8)
+    truth = np.array([[20, 20, 36, 36], [180, 140, 196, 156], [300, 240, 360, 298], [0, 280, 16, 296]])
+    for x1, y1, x2, y2 in truth:
+        rgb[y1:y2, x1:x2] = 255
+    alone, tiled = (Sees.load(exported[1], tiles=n) for n in (1, 3))
+    assert len(alone(rgb)) == 1
+    found, times = tiled.timed(rgb)
+    assert len(found) == 4 and set(times) == {"letterbox", "network", "boxes"}
+    assert (boxes.iou(truth.astype(float), found.xyxy).max(axis=1) > 0.6).all()
+    both = tiled.many([rgb, rgb[:60, :80]])
+    assert np.allclose(both[0].xyxy, found.xyxy) and len(both[1]) == len(alone(rgb[:60, :80])) == 1
+    with pytest.raises(ValueError, match="tiles: must be at least 1, got 0"):
+        detect.OneLook.load(exported[1], tiles=0)
+
+
+@pytest.mark.slow
+def test_evaluate_measures_one_look_end_to_end(
+    exported: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(detect, "OneLook", Sees)
+    for i, side in enumerate((30, 40, 50)):
+        rgb = np.zeros((90, 120, 3), np.uint8)
+        rgb[20 : 20 + side, 30 : 30 + side] = 255 if i else 0  # the first is not to be seen
+        images.write(tmp_path / "sets" / f"{i}.png", rgb)
+        box = {"x1": 30.0, "y1": 20.0, "x2": 30.0 + side, "y2": 20.0 + side, "label": "with_mask"}
+        faces = labels.table([{"image": str(tmp_path / "sets" / f"{i}.png")} | box])
+        labels.write_voc(tmp_path / "sets" / f"{i}.xml", faces, size=(120, 90))
+    told = ["evaluate", "--data", str(tmp_path / "sets"), "--detector", str(exported[1])]
+    assert main.start([*told, "--json", str(tmp_path / "said.json")]) == 0
+    assert "faces found 0.667, found rightly 1.000" in capsys.readouterr().out
+    said = json.loads((tmp_path / "said.json").read_text())
+    assert said["average_precision"]["ap50"]["with_mask"] == pytest.approx(2 / 3, abs=0.01)
+    assert said["detected"]["confusion"]["with_mask"] == [2, 0, 0, 0, 1] and set(said["milliseconds"]) >= {"network"}
+    assert main.start([*told, "--finder", "hog"]) == 2
+    assert "leave out --finder" in capsys.readouterr().err
 
 
 def test_a_classifier_is_no_one_look() -> None:

@@ -22,6 +22,7 @@ from .quality import KINDS, Quality, quality, quality_sheets
 from .report import plain, report
 from .second import features, second_opinion
 from .traits import tone, traits
+from .whole import end_to_end, end_to_end_words
 
 __all__ = [
     "KINDS",
@@ -39,6 +40,8 @@ __all__ = [
     "curves",
     "detections",
     "ece",
+    "end_to_end",
+    "end_to_end_words",
     "examine",
     "faked",
     "false_masks",

@@ -20,7 +20,7 @@ from .traits import SIDES, band, bands
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Examined", "examine", "learnt"]
+__all__ = ["Examined", "by_size", "examine", "learnt", "learnt_words"]
 
 SCORES = (
     "A face counts as found where the finder's own score reaches the limit it serves with; AP50 ranks answers by the "
@@ -69,7 +69,7 @@ def examine(
     seen = look(table, classify, find=find, doubt=doubt, pose=pose, progress=progress)
     if not len(seen.faces):
         raise ValueError(f"{data}: none of its labelled photos could be read")
-    notes += _learnt(card, seen.faces["image"])[1]
+    notes += learnt_words(card, seen.faces["image"])
     notes += [f"Left out {row['item']}: {row['reason']}." for row in seen.skipped]
     kept, probabilities, judged, tables = _judged(seen, min_side, find.min_score)
     head = {"model": classify.card.get("name", card.stem), "data": data.resolve().name, "finder": repr(find)}
@@ -103,6 +103,11 @@ def learnt(card: Path, photos: "pd.Series") -> "pd.Series":
     return tails.map(lambda names: next((side[name] for name in names if name in side), ""))
 
 
+def learnt_words(card: Path, photos: "pd.Series") -> list[str]:
+    """What is to be said where photos are no test of a model, for it learnt from some of them."""
+    return _learnt(card, photos)[1]
+
+
 def _learnt(card: Path, photos: "pd.Series", *, what: str = "photos") -> tuple["pd.Series", list[str]]:
     """Which photos the model's list of its own has, and a word on them."""
     try:
@@ -128,7 +133,7 @@ def _judged(
     units = kept["image"].tolist()
     tables = {
         "three": three(table, boxed=boxed, found=seen.found, **how),
-        "face recall": _by_size(seen, limit),
+        "face recall": by_size(seen.faces, seen.found, limit),
         "reliability": reliability(kept["label"].tolist(), probabilities),
         "slices": _slices(kept),
     }
@@ -157,11 +162,11 @@ def _kept(seen: Seen, how: dict[str, Any]) -> tuple["pd.DataFrame", np.ndarray]:
     return paired.assign(answer=answers, sure=probabilities.max(1)), probabilities
 
 
-def _by_size(seen: Seen, limit: float) -> "pd.DataFrame":
-    """How many of the faces of each size are found, whatever is answered: size, faces, recall, low, high."""
+def by_size(faces: "pd.DataFrame", answers: dict[str, list[list[Any]]], limit: float) -> "pd.DataFrame":
+    """How many of the faces of each `side` are found, whatever is answered: size, faces, recall, low, high."""
     import pandas as pd
 
-    every, _ = pair(seen.faces, seen.found, threshold=limit)
+    every, _ = pair(faces, answers, threshold=limit)
     rows = []
     for size, part in every.groupby(band(every["side"], SIDES), observed=True):
         found = part["answer"].ne(MISSED).to_numpy()

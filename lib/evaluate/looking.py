@@ -16,7 +16,7 @@ from .traits import traits
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Seen", "labelled", "look"]
+__all__ = ["Seen", "labelled", "look", "rows_by_face"]
 
 log = logging.getLogger(__name__)
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
@@ -103,7 +103,7 @@ def look(
         inside = boxes.clip(xyxy[rows_of[image]], (rgb.shape[1], rgb.shape[0]))
         crops = [boxes.crop(rgb, box, margin=classify.margin, size=classify.input_size) for box in inside]
         said = aligned(classify(np.stack(crops)), classify.classes)
-        return image, said, traits(rgb, inside, locate=locate), _rows(serving, rgb), doubtful.answers(rgb)
+        return image, said, traits(rgb, inside, locate=locate), rows_by_face(serving(rgb)), doubtful.answers(rgb)
 
     photos, skipped = batch.run(one, list(rows_of), progress=progress)
     order = np.concatenate([rows_of[p[0]] for p in photos]) if photos else np.zeros(0, int)
@@ -115,9 +115,8 @@ def look(
     return Seen(faces, probabilities, found, doubted, skipped)
 
 
-def _rows(detector: detect.MaskDetector, rgb: np.ndarray) -> list[list[Any]]:
-    """The detector's answers, scored by its face finder alone: a face is found however sure its class is."""
-    found = detector(rgb)
+def rows_by_face(found: Any) -> list[list[Any]]:
+    """A detector's answers, scored by how sure it is of the face alone: a face is found however sure its class is."""
     if not len(found):
         return []
     best = np.asarray(found.data["probabilities"]).argmax(1)

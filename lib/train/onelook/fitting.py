@@ -14,10 +14,10 @@ import numpy as np
 from ... import boxes, cells, dataset, images, model
 from ...classes import NAMES
 from ..fitting import Run
-from ..recipe import FOLDERS
+from ..recipe import BARE
 from ..state import State
 from ..tuning import tune
-from .album import Album, album
+from .album import CROPS, MASKED, Album, album
 from .losses import loss
 from .plan import LookPlan
 from .shown import canvas, canvases
@@ -126,7 +126,7 @@ def _told(gathered: Album, photos: Iterable[int]) -> "pd.DataFrame":
 
 def _whole(gathered: Album, split: str) -> list[int]:
     """Photos of a split whose faces people boxed."""
-    real = np.isin(gathered.sources.astype(str), FOLDERS[1:])
+    real = ~np.isin(gathered.sources.astype(str), (CROPS, MASKED, BARE))
     known = [i for i in np.flatnonzero(real & (gathered.splits == split)) if (gathered.labels[i] != IGNORED).any()]
     return [int(i) for i in known]
 
