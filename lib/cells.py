@@ -8,8 +8,6 @@ logit), the logarithms of the distances to its left, top, right and bottom edge 
 import cv2
 import numpy as np
 
-from . import boxes
-
 __all__ = ["GREY", "STRIDES", "decode", "distances", "letterbox", "points", "read", "suppress", "uncut", "windows"]
 
 STRIDES = (8, 16, 32)
@@ -85,7 +83,11 @@ def suppress(xyxy: np.ndarray, scores: np.ndarray, *, min_score: float, overlap:
     """
     able = np.flatnonzero(scores >= min_score)
     able = able[np.argsort(-scores[able], kind="stable")][:most]
-    return able[boxes.nms(xyxy[able], scores[able], iou_threshold=overlap)]
+    if not len(able):
+        return able
+    xywh = np.concatenate([xyxy[able, :2], xyxy[able, 2:] - xyxy[able, :2]], axis=1).astype(float)
+    falling = np.arange(len(able), 0, -1).astype(np.float32)  # their order alone, which is settled
+    return able[np.asarray(cv2.dnn.NMSBoxes(xywh, falling, 0.0, overlap), int)]
 
 
 def read(

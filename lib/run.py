@@ -55,9 +55,10 @@ def execute(
     data: str | Path | None = None,
     quick: bool = False,
     out: Path | None = None,
+    numbers: str = "12345",
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
-    """Run the story on a workspace; the executed copies (.ipynb and .html) in `out`.
+    """Run the story, or the notebooks of some numbers, on a workspace; the executed copies (.ipynb, .html) in `out`.
 
     A notebook is run again only when it, its parameters, our code, the photos, the models or a step before it changed
     since it last ended well. say: called with a line of progress before and after each. Raises NotebookFailed.
@@ -69,7 +70,7 @@ def execute(
     ledger_path = out / "done.json"
     ledger = json.loads(ledger_path.read_text()) if ledger_path.is_file() else {}
     state, made = _state(data), []
-    for notebook in story():
+    for notebook in story(numbers=numbers):
         copy = out / notebook.name
         if notebook.name >= "03":  # what a person labelled since counts from where labels are read
             state = _digest(state, _labelled(work))

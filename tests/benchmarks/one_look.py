@@ -57,13 +57,15 @@ def recalls(table: pd.DataFrame, answers: dict[str, Any], *, threshold: float) -
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """All figures of one model."""
-    detector = detect.OneLook.load(options.card, kind=options.kind, threads=options.threads, min_score=0.02)
+    how = {"kind": options.kind, "threads": options.threads, "tiles": options.tiles}
+    detector = detect.OneLook.load(options.card, min_score=0.02, **how)
     table, read, unknown = photos(options)
-    answers, spent, shown = {}, [], []
+    answers, spent, shown, parts = {}, [], [], []
     for name, load in read.items():
         rgb = load()
         began = time.perf_counter()
-        found = detector(rgb)
+        found, times = detector.timed(rgb)
+        parts.append(times)
         spent.append(time.perf_counter() - began)
         rows = detector.rows(found)
         if len(unknown.get(name, ())):
@@ -75,6 +77,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
                 plots.annotate(rgb, found[np.asarray(found.data["face_score"]) >= 0.3] if len(found) else found)
             )
     report: dict[str, Any] = {"photos": len(read), "faces": len(table), "ms": round(1e3 * float(np.median(spent)), 2)}
+    report["ms_by_stage"] = pd.DataFrame(parts).median().mul(1e3).round(3).to_dict()
     for side in (12, 20, 24):
         said = evaluate.score(table, answers, min_side=side, threshold=0.3)
         keys = ("map50_voc_with_without", "map50_voc_three_classes", "ap50_voc", "face_recall", "face_precision")
@@ -98,6 +101,7 @@ if __name__ == "__main__":
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--kind", default="tflite", choices=["tflite", "float16"])
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tiles", type=int, default=1, help="look at large photos in up to so many tiles a side too")
     parser.add_argument("--answers", type=Path)
     parser.add_argument("--sheet", type=Path)
     told = parser.parse_args()

@@ -24,8 +24,8 @@ def source(cell: dict) -> str:
     return "".join(cell["source"])
 
 
-def test_the_five_are_there() -> None:
-    assert [p.name[:2] for p in NOTEBOOKS][:5] == ["01", "02", "03", "04", "05"]
+def test_all_are_there() -> None:
+    assert [p.name[:2] for p in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 
 
 @each
@@ -85,3 +85,14 @@ def test_the_story_runs_with_nobody_there(tmp_path: Path, monkeypatch: pytest.Mo
     assert steps["01-crawl-and-deduplicate"]["kept"] < steps["01-crawl-and-deduplicate"]["downloaded"]
     assert (work.out / "annotated.jpg").is_file() and (work.out / "annotated.mp4").is_file()
     assert run.summary(work)
+
+
+@pytest.mark.slow
+def test_the_single_shot_detector_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MASK_ASSETS", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(os.environ, "MASK_OFFLINE", "1")
+    work = run.Workspace(tmp_path / "work")
+    run.execute(work, quick=True, out=tmp_path / "out", numbers="6")
+    told = work.summary()["06-single-shot-detector"]
+    assert (work.models / "my-look.json").is_file() and set(told["faces_found"]) == {"two steps", "one look"}
