@@ -85,9 +85,9 @@ def suppress(xyxy: np.ndarray, scores: np.ndarray, *, min_score: float, overlap:
     able = able[np.argsort(-scores[able], kind="stable")][:most]
     if not len(able):
         return able
-    xywh = np.concatenate([xyxy[able, :2], xyxy[able, 2:] - xyxy[able, :2]], axis=1).astype(float)
-    falling = np.arange(len(able), 0, -1).astype(np.float32)  # their order alone, which is settled
-    return able[np.asarray(cv2.dnn.NMSBoxes(xywh, falling, 0.0, overlap), int)]
+    xywh = np.concatenate([xyxy[able, :2], xyxy[able, 2:] - xyxy[able, :2]], axis=1)
+    falling = range(len(able), 0, -1)  # their order alone, which is settled
+    return able[np.array(cv2.dnn.NMSBoxes(xywh.tolist(), [float(i) for i in falling], 0.0, overlap), np.int64)]
 
 
 def read(
