@@ -65,21 +65,32 @@ class Writer:
         due = self.count / self._fps if seconds is None else Fraction(seconds - self._first)
         frame.pts = self._last = max(round(due * _CLOCK), self._last + 1)
         frame.time_base = Fraction(1, _CLOCK)
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except OSError:  # the disk is full: a second try to write the file's head would end the whole process
+            self._abandon()
+            raise
         self.count += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; nothing is left where no frame was written, or the disk is full."""
+        """Finish the file and give it its name; nothing is left where no frame was written, or the disk was full."""
         if self._container is None:
             return
-        container, self._container = self._container, None
         try:
-            with contextlib.closing(container):
-                container.mux(self._stream.encode(None))
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
         except BaseException:
-            self._part.unlink(missing_ok=True)
+            self._abandon()
             raise
+        self._container = None
         self._part.replace(self.path)
+
+    def _abandon(self) -> None:
+        """Let go of what cannot be written to its end; `count` is 0 again."""
+        container, self._container, self.count = self._container, None, 0
+        with contextlib.suppress(OSError):
+            container.close()
+        self._part.unlink(missing_ok=True)
 
     def _open(self, av: Any, width: int, height: int) -> None:
         if width < 2 or height < 2:
