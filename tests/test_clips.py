@@ -75,11 +75,22 @@ def test_an_interrupted_writer_leaves_a_playable_file(tmp_path: Path) -> None:
     assert len(list(clips.frames(tmp_path / "a.mp4"))) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(("content", "why"), [(b"", "it is empty"), (b"no video at all" * 100, "Invalid data.*input")])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "bad.mp4").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad\.mp4 cannot be read"):
+    with pytest.raises(ValueError, match=rf"bad\.mp4 cannot be read \({why}\)"):
         list(clips.frames(tmp_path / "bad.mp4"))
+
+
+def test_a_file_that_is_cut_short_is_read_and_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for rgb in np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8):
+            writer.write(rgb)
+    assert len(list(clips.frames(tmp_path / "a.mp4"))) == 40 and not caplog.messages
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
+    count = len(list(clips.frames(tmp_path / "cut.mp4")))
+    assert 0 < count < 38 and f"of 40 frames that it promises {count} are there" in caplog.messages[0]
 
 
 def test_real_clips_decode(shared: Path) -> None:
