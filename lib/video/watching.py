@@ -48,11 +48,14 @@ class Watched:
 
     def words(self) -> str:
         """One line for people: how long, how fast, how many people with which label at most at once."""
-        most = counts(self)[[*classes.NAMES, classes.UNSURE]].max() if self.times else {}
+        if not self.times:
+            return "no frame" + ("" if self.ended == "end" else f"; ended early: {self.ended}")
+        most = counts(self)[[*classes.NAMES, classes.UNSURE]].max()
         seen = ", ".join(f"{classes.WORDS[name].lower()} {int(n)}" for name, n in most.items() if n) or "nobody"
         rate = 1000 / max(1e-9, sum(ms for stage, ms in self.stages.items() if stage != "wait for frame"))
         ended = "" if self.ended == "end" else f"; ended early: {self.ended}"
-        return f"{len(self.times)} frames, {rate:.0f} a second; most at once: {seen}{ended}"
+        many = f"{len(self.times)} frame{'s' * (len(self.times) > 1)}"
+        return f"{many}, {rate:.0f} a second; most at once: {seen}{ended}"
 
     def answers(self, *, threshold: float = 0.0) -> list[dict[str, Any]]:
         """One dict a frame with a face: seconds, and faces as rows [x1, y1, x2, y2, score, class, person].
