@@ -377,6 +377,31 @@ def test_a_source_that_breaks_off_keeps_what_was_seen(tmp_path: Path) -> None:
     assert [rgb.shape for _, rgb in clips.frames(tmp_path / "b.mp4")] == [(48, 64, 3)] * 2
 
 
+def test_events_that_cannot_be_finished_do_not_cost_the_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: telling.Events) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(telling.Events, "close", full)
+    with pytest.raises(OSError, match="No space left"):
+        video.annotate(clip(tmp_path / "a.mp4"), masked, out=tmp_path / "b.mp4")
+    assert len(list(clips.frames(tmp_path / "b.mp4"))) == 12 and not threads()
+
+
+def test_a_disk_that_is_full_keeps_the_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, write = clip(tmp_path / "a.mp4"), clips.Writer.write
+
+    def full(self: clips.Writer, rgb: np.ndarray, *, seconds: float | None = None) -> None:
+        if self.count == 5:
+            self._abandon()
+            raise OSError(28, "No space left on device")
+        write(self, rgb, seconds=seconds)
+
+    monkeypatch.setattr(clips.Writer, "write", full)
+    watched = video.annotate(path, masked, out=tmp_path / "b.mp4")
+    assert "No space left" in watched.ended and len(watched.times) == 6 and watched.out is None
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_a_limit_and_progress(tmp_path: Path) -> None:
     lengths = []
 

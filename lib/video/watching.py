@@ -99,33 +99,33 @@ def annotate(
     writer = clips.Writer(out, fps=opened.fps or 15.0) if out else None
     told = Events(events)
     ended = "end"
-    try:
-        for frame in progress(opened) if progress else opened:
-            if limit is not None and watch.count >= limit:
-                break
-            picture, people = watch(frame)
-            told(people, frame.seconds)
-            if alarm:
-                alarm(people, frame.seconds)
-            if writer:
-                with watch.stage("encode"):
-                    writer.write(picture, seconds=frame.seconds)
-            if watch.quit:
-                ended = "interrupted"
-                break
-    except KeyboardInterrupt:
-        ended = "interrupted"
-    except (ValueError, OSError) as trouble:
-        if not watch.count:
-            raise
-        ended = str(trouble)
-    finally:
-        opened.close()
-        told.close()
-        if writer:
-            writer.close()
+    with contextlib.ExitStack() as ends:  # each is closed, whatever fails at the others
         if window:
-            cv2.destroyAllWindows()
+            ends.callback(cv2.destroyAllWindows)
+        if writer:
+            ends.callback(writer.close)
+        ends.callback(told.close)
+        ends.callback(opened.close)
+        try:
+            for frame in progress(opened) if progress else opened:
+                if limit is not None and watch.count >= limit:
+                    break
+                picture, people = watch(frame)
+                told(people, frame.seconds)
+                if alarm:
+                    alarm(people, frame.seconds)
+                if writer:
+                    with watch.stage("encode"):
+                        writer.write(picture, seconds=frame.seconds)
+                if watch.quit:
+                    ended = "interrupted"
+                    break
+        except KeyboardInterrupt:
+            ended = "interrupted"
+        except (ValueError, OSError) as trouble:
+            if not watch.count:
+                raise
+            ended = str(trouble)
     return watch.result(ended, writer.path if writer and writer.count else None)
 
 
