@@ -104,11 +104,7 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
     if still and not path.exists():
         raise FileNotFoundError(f"{source}: there is no such file or folder")
     inputs = [path, *(images.find(path) if path.is_dir() else ())]
-    for text in (
-        "json_path",
-        "events",
-        "counts",
-    ):  # a list of answers may be written anew, but not over a photo or a clip
+    for text in ("json_path", "events", "counts"):  # may be written anew, but not over a photo or a clip
         known = options[text] is None or options[text].suffix.lower() not in images.SUFFIXES | video.SUFFIXES
         if options[text] != STDOUT:
             files.spare(options[text], *inputs, force=known)

@@ -104,6 +104,8 @@ def test_a_folder_of_pictures_is_a_slow_film_without_the_broken_ones(tmp_path: P
     seen = list(video.open(tmp_path))
     assert [round(f.rgb.mean(), -1) for f in seen] == [100, 200]
     assert len(list(video.open(tmp_path / "b2.png"))) == 1
+    with pytest.raises(ValueError, match=r"b3\.jpg: no picture could be read"):
+        list(video.open(tmp_path / "b3.jpg"))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,22 @@ def test_a_stream_that_is_not_there_is_given_up(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(video.sources, "PATIENCE", 0.3)
     with pytest.raises(video.CameraTrouble, match="gave no picture for"):
         list(video.open("http://127.0.0.1:9/live"))
+
+
+def test_a_file_of_the_web_that_breaks_off_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths = iter([2, 3, 5])
+
+    def read(address: str, *, timeout: float) -> Iterator[tuple[float, np.ndarray]]:
+        length = next(lengths)
+        for i in range(length):
+            yield i / 10, np.full((2, 2, 3), i, np.uint8)
+        if length < 5:
+            raise ValueError("broke off")
+
+    monkeypatch.setattr(clips, "frames", read)
+    source = video.open("http://h/a.mp4")
+    monkeypatch.setattr(source.stopped, "wait", lambda seconds: False)
+    assert [(frame.seconds, frame.rgb[0, 0, 0]) for frame in source] == [(i / 10, i) for i in range(5)]
 
 
 @pytest.mark.parametrize(
