@@ -84,7 +84,7 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
 
     SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a part of its name, a stream's
     address, or - for a video on standard input. Ctrl-C ends a camera or clip early, and what was written plays.
-    Ends with code 1 where a camera or stream broke off.
+    Ends with code 1 where a camera or stream broke off, or the disk was full.
 
     --json writes {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how
     sure the finder is of the face times the probability of the class. Of a clip it writes {"file name": [{"seconds":

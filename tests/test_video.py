@@ -416,7 +416,7 @@ def test_a_disk_that_is_full_keeps_the_answers(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(clips.Writer, "write", full)
     watched = video.annotate(path, masked, out=tmp_path / "b.mp4")
-    assert "No space left" in watched.ended and len(watched.times) == 6 and watched.out is None
+    assert watched.ended == "No space left on device" and len(watched.times) == 6 and watched.out is None
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 

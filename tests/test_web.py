@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -818,6 +819,7 @@ def test_sigterm_ends_it_and_leaves_nothing(home: Path, tmp_path: Path) -> None:
 
     def ready(address: str) -> None:
         seen.append(address)
+        assert not logging.getLogger("waitress.queue").isEnabledFor(logging.WARNING)  # a flood fills no terminal
         sent(app.test_client(), clip(tmp_path / "a.mp4"))
         assert files_in(home)
         steps.go.release(5)

@@ -125,7 +125,7 @@ def annotate(
         except (ValueError, OSError) as trouble:
             if not watch.count:
                 raise
-            ended = str(trouble)
+            ended = getattr(trouble, "strerror", None) or str(trouble)
     return watch.result(ended, writer.path if writer and writer.count else None)
 
 

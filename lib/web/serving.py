@@ -205,6 +205,7 @@ def serve(
 
     Raises OSError where the address is in use or not this machine's.
     """
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # or every request that waits a moment is a line
     try:
         server = Server(app, host=host, port=port)
         before = signal.signal(signal.SIGTERM, lambda *_: server.stop())
