@@ -98,7 +98,6 @@ def annotate(
     watch = _Watch(detector, tracker or Tracker(unsure_below=unsure_below), blur=blur, window=window)
     writer = clips.Writer(out, fps=opened.fps or 15.0) if out else None
     told = Events(events)
-    ended = "end"
     with contextlib.ExitStack() as ends:  # each is closed, whatever fails at the others
         if window:
             ends.callback(cv2.destroyAllWindows)
@@ -106,27 +105,39 @@ def annotate(
             ends.callback(writer.close)
         ends.callback(told.close)
         ends.callback(opened.close)
-        try:
-            for frame in progress(opened) if progress else opened:
-                if limit is not None and watch.count >= limit:
-                    break
-                picture, people = watch(frame)
-                told(people, frame.seconds)
-                if alarm:
-                    alarm(people, frame.seconds)
-                if writer:
-                    with watch.stage("encode"):
-                        writer.write(picture, seconds=frame.seconds)
-                if watch.quit:
-                    ended = "interrupted"
-                    break
-        except KeyboardInterrupt:
-            ended = "interrupted"
-        except (ValueError, OSError) as trouble:
-            if not watch.count:
-                raise
-            ended = getattr(trouble, "strerror", None) or str(trouble)
+        hear = (told, alarm) if alarm else (told,)
+        ended = _follow(progress(opened) if progress else opened, watch, hear=hear, writer=writer, limit=limit)
     return watch.result(ended, writer.path if writer and writer.count else None)
+
+
+def _follow(
+    frames: Iterable[Frame],
+    watch: "_Watch",
+    *,
+    hear: Iterable[Callable[["sv.Detections", float], None]],
+    writer: clips.Writer | None,
+    limit: int | None,
+) -> str:
+    """Watch frame after frame; how it ended. Raises ValueError, OSError where not a single one could be watched."""
+    try:
+        for frame in frames:
+            if limit is not None and watch.count >= limit:
+                break
+            picture, people = watch(frame)
+            for tell in hear:
+                tell(people, frame.seconds)
+            if writer:
+                with watch.stage("encode"):
+                    writer.write(picture, seconds=frame.seconds)
+            if watch.quit:
+                return "interrupted"
+    except KeyboardInterrupt:
+        return "interrupted"
+    except (ValueError, OSError) as trouble:
+        if not watch.count:
+            raise
+        return getattr(trouble, "strerror", None) or str(trouble)
+    return "end"
 
 
 class _Watch:
