@@ -84,7 +84,7 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
 
     SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a part of its name, a stream's
     address, or - for a video on standard input. Ctrl-C ends a camera or clip early, and what was written plays.
-    Ends with code 1 where a camera or stream broke off.
+    Ends with code 1 where a camera or stream broke off, or the disk was full.
 
     --json writes {"file name": [[x1, y1, x2, y2, score, "class"], …]} in pixels of the upright photo; score is how
     sure the finder is of the face times the probability of the class. Of a clip it writes {"file name": [{"seconds":
@@ -104,11 +104,7 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
     if still and not path.exists():
         raise FileNotFoundError(f"{source}: there is no such file or folder")
     inputs = [path, *(images.find(path) if path.is_dir() else ())]
-    for text in (
-        "json_path",
-        "events",
-        "counts",
-    ):  # a list of answers may be written anew, but not over a photo or a clip
+    for text in ("json_path", "events", "counts"):  # may be written anew, but not over a photo or a clip
         known = options[text] is None or options[text].suffix.lower() not in images.SUFFIXES | video.SUFFIXES
         if options[text] != STDOUT:
             files.spare(options[text], *inputs, force=known)

@@ -65,21 +65,32 @@ class Writer:
         due = self.count / self._fps if seconds is None else Fraction(seconds - self._first)
         frame.pts = self._last = max(round(due * _CLOCK), self._last + 1)
         frame.time_base = Fraction(1, _CLOCK)
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except OSError:  # the disk is full: a second try to write the file's head would end the whole process
+            self._abandon()
+            raise
         self.count += 1
 
     def close(self) -> None:
-        """Finish the file and give it its name; nothing is left where no frame was written, or the disk is full."""
+        """Finish the file and give it its name; nothing is left where no frame was written, or the disk was full."""
         if self._container is None:
             return
-        container, self._container = self._container, None
         try:
-            with contextlib.closing(container):
-                container.mux(self._stream.encode(None))
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
         except BaseException:
-            self._part.unlink(missing_ok=True)
+            self._abandon()
             raise
+        self._container = None
         self._part.replace(self.path)
+
+    def _abandon(self) -> None:
+        """Let go of what cannot be written to its end; `count` is 0 again."""
+        container, self._container, self.count = self._container, None, 0
+        with contextlib.suppress(OSError):
+            container.close()
+        self._part.unlink(missing_ok=True)
 
     def _open(self, av: Any, width: int, height: int) -> None:
         if width < 2 or height < 2:
@@ -128,6 +139,7 @@ def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> It
     start: float | None = None
     with _opened(source, timeout) as container:
         stream = container.streams.video[0]
+        promised = stream.frames  # 0 where the head does not tell
         stream.thread_type = "SLICE" if "://" in str(source) else "AUTO"  # several frames at a time come late when live
         try:
             for packet in container.demux(stream):
@@ -141,12 +153,14 @@ def frames(source: str | Path | BinaryIO, *, timeout: float | None = None) -> It
                     bad += 1
         except av.error.FFmpegError as trouble:
             if not count or "://" in str(source):
-                raise ValueError(f"video: {source} cannot be read ({trouble})") from None
+                raise ValueError(f"video: {source} cannot be read ({trouble.strerror})") from None
             bad += 1
     if not count:
         raise ValueError(f"video: {source} has no picture that can be read")
     if bad:
         log.warning("video: %s is damaged in %d places, which were left out; %d frames were read", source, bad, count)
+    elif count < 0.95 * promised:  # a few are left out of a sound clip that was cut without being written anew
+        log.warning("video: %s is cut short: of %d frames that it promises %d are there", source, promised, count)
 
 
 def _opened(source: Any, timeout: float | None = None) -> Any:
@@ -158,7 +172,8 @@ def _opened(source: Any, timeout: float | None = None) -> Any:
     try:
         container = av.open(str(source) if isinstance(source, str | Path) else source, timeout=timeout, options=options)
     except (av.error.FFmpegError, OSError) as trouble:
-        raise ValueError(f"video: {source} cannot be read ({trouble})") from None
+        empty = isinstance(source, str | Path) and "://" not in str(source) and not Path(source).stat().st_size
+        raise ValueError(f"video: {source} cannot be read ({'it is empty' if empty else trouble.strerror})") from None
     if not container.streams.video:
         container.close()
         raise ValueError(f"video: {source} has no picture in it")

@@ -222,8 +222,16 @@ class Webcam(anywidget.AnyWidget):
             self.last = rgb, people
             self.frames += 1
             if self._writer is not None:
-                self._writer.write(plots.annotate(rgb, people), seconds=seconds)
+                self._keep(self._writer, plots.annotate(rgb, people), seconds)
         return people
+
+    def _keep(self, writer: clips.Writer, rgb: np.ndarray, seconds: float) -> None:
+        """Record a frame; where that cannot be done, the watch goes on without."""
+        try:
+            writer.write(rgb, seconds=seconds)
+        except OSError as trouble:
+            self._writer, self.recording = None, False
+            self.message = f"The recording was ended and is lost: {trouble.strerror}"
 
     def _hear(self, widget: Any, content: dict[str, Any], buffers: list[Any]) -> None:
         """Answer the browser; nothing it may send ends the kernel's cell with an error."""
@@ -241,7 +249,8 @@ class Webcam(anywidget.AnyWidget):
             elif kind == "no camera":
                 self._without_camera(str(content.get("state", "")), str(content.get("words", "")))
         except (images.UnreadableImage, ValueError, OSError) as trouble:
-            self.message = str(trouble)
+            name = content.get("name", "the picture")
+            self.message = f"{name}: {trouble.reason}" if isinstance(trouble, images.UnreadableImage) else str(trouble)
             if kind == "frame":
                 self.send({"kind": "boxes", "id": content.get("id"), "view": content.get("view"), "boxes": []})
         except Exception as trouble:

@@ -30,21 +30,34 @@ def test_a_writer_makes_mp4_only(tmp_path: Path) -> None:
         clips.Writer(tmp_path / "a.avi", fps=10)
 
 
-def test_a_full_disk_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("room", [0, 30_000])  # bytes: not even the head fits; the beginning does
+def test_a_full_disk_is_an_error_and_leaves_no_half_file(tmp_path: Path, room: int) -> None:
+    resource = pytest.importorskip("resource", reason="only Unix limits the size of files")
+    noise = np.random.default_rng(0).integers(0, 255, (60, 240, 320, 3), np.uint8)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = clips.Writer(tmp_path / "a.mp4", fps=10)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            for rgb in noise:
+                writer.write(rgb)
+        writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert writer.count == 0 and list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_at_the_very_end_leaves_no_half_file(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="only Unix limits the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     writer = clips.Writer(tmp_path / "a.mp4", fps=10)
     writer.write(plain(10))
-    container = writer._container
-
-    class Full:
-        def mux(self, packets: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        def close(self) -> None:
-            container.close()
-
-    monkeypatch.setattr(writer, "_container", Full())
-    with pytest.raises(OSError, match="No space left"):
-        writer.close()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -62,11 +75,22 @@ def test_an_interrupted_writer_leaves_a_playable_file(tmp_path: Path) -> None:
     assert len(list(clips.frames(tmp_path / "a.mp4"))) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"no video at all" * 100])
-def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(("content", "why"), [(b"", "it is empty"), (b"no video at all" * 100, "Invalid data.*input")])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, why: str) -> None:
     (tmp_path / "bad.mp4").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad\.mp4 cannot be read"):
+    with pytest.raises(ValueError, match=rf"bad\.mp4 cannot be read \({why}\)"):
         list(clips.frames(tmp_path / "bad.mp4"))
+
+
+def test_a_file_that_is_cut_short_is_read_and_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
+        for rgb in np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8):
+            writer.write(rgb)
+    assert len(list(clips.frames(tmp_path / "a.mp4"))) == 40 and not caplog.messages
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 2])
+    count = len(list(clips.frames(tmp_path / "cut.mp4")))
+    assert 0 < count < 38 and f"of 40 frames that it promises {count} are there" in caplog.messages[0]
 
 
 def test_real_clips_decode(shared: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import assets, classes, detect, faces, files, images
+from lib.detect import network
 
 # A network of twelve numbers: green is a mask, red is none, blue is worn incorrectly. Its size leaves no doubt about
 # what a test should get, and it still goes through the real converter and the real interpreter.
@@ -199,14 +201,21 @@ def test_one_pixel_is_a_photo_too(model: Path) -> None:
     assert len(detect.MaskDetector.load(model, find=finder((0, 0, 1, 1)))(np.zeros((1, 1, 3), np.uint8))) == 0
 
 
-def test_nothing_loads_tensorflow(model: Path) -> None:
+def test_nothing_loads_tensorflow_or_chatters(model: Path) -> None:
     code = (
         "import sys, numpy; from lib import detect\n"
         f"c = detect.Classifier.load({str(model)!r}); c(numpy.zeros((2, 8, 8, 3), numpy.uint8))\n"
         "print([m for m in ('tensorflow', 'keras', 'matplotlib', 'pandas', 'PyQt5') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "[]" and done.stderr == ""
+
+
+def test_only_chatter_is_kept_from_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    with network._without_chatter():
+        os.write(2, b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nout of memory\n")
+    os.write(2, b"and on\n")
+    assert capfd.readouterr().err == "out of memory\nand on\n"
 
 
 def test_a_folder_is_looked_at_and_what_is_no_photo_is_listed(model: Path, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_answers_are_printed_for_scripts_and_words_go_aside(run: Command, tmp_pa
     with clips.Writer(tmp_path / "a.mp4", fps=10) as writer:
         writer.write(coloured(h=48, w=96))
     code, said, aside = run("detect", tmp_path / "a.mp4", "--json", "-")
-    assert code == 0 and json.loads(said)["a.mp4"][0]["seconds"] == 0 and aside.startswith("1 frames")
+    assert code == 0 and json.loads(said)["a.mp4"][0]["seconds"] == 0 and aside.startswith("1 frame,")
 
 
 def test_a_bare_face_in_a_clip_starts_the_alarm_and_counts_are_a_table(run: Command, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_bare_face_in_a_clip_starts_the_alarm_and_counts_are_a_table(run: Comm
         if told.exists() and told.read_text():
             break
         time.sleep(0.1)
-    assert json.loads(told.read_text()) == {"seconds": 0.0, "label": "without_mask", "people": [1]}
+    assert json.loads(told.read_text()) == {"seconds": 0.3, "label": "without_mask", "people": [1]}
 
 
 def test_a_watch_that_is_told_to_end_leaves_a_playable_clip(

@@ -1,8 +1,10 @@
 """The web page's server: what it answers, what it refuses and how, and that nothing is left behind."""
 
 import base64
+import contextlib
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -759,14 +761,38 @@ def test_without_the_password_no_large_body_is_taken(listen: Callable[..., tuple
     ],
 )
 def test_broken_requests_are_answered(listen: Callable[..., tuple[str, int]], text: str, status: int) -> None:
-    assert re.match(rf"HTTP/1\.[01] {status} ", heard(connect(listen(), text)))
+    head, _, body = heard(connect(listen(), text)).partition("\r\n\r\n")
+    assert re.match(rf"HTTP/1\.[01] {status} ", head) and "X-Content-Type-Options: nosniff" in head
+    assert len(json.loads(body)["error"].split()) > 3
+
+
+def test_only_so_many_bytes_are_on_their_way_at_once(listen: Callable[..., tuple[str, int]]) -> None:
+    at = listen(arriving=500_000)  # half of it for one address
+    ask = f"POST /api/videos HTTP/1.1\r\n{HEAD}Content-Length: %d\r\n\r\n"
+    first = connect(at, ask % 200_000)
+    first.sendall(bytes(1000))
+    until(lambda: "Many are sending" in heard(connect(at, ask % 150_000)))
+    content = png()
+    small = connect(at, f"POST /api/detect HTTP/1.1\r\n{HEAD}Content-Length: {len(content)}\r\n\r\n")
+    small.sendall(content)
+    assert heard(small).startswith("HTTP/1.1 200")
+    chunked = connect(at, f"POST /api/videos HTTP/1.1\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n")
+    with contextlib.suppress(OSError):  # the answer may come before all is sent
+        for _ in range(20):
+            chunked.sendall(b"2000\r\n" + bytes(0x2000) + b"\r\n")
+    assert heard(chunked).startswith("HTTP/1.1 503")
+    first.sendall(bytes(199_000))
+    assert heard(first).startswith("HTTP/1.1 415")  # what was on its way is not disturbed
+    again = connect(at, ask % 200_000)
+    again.sendall(bytes(200_000))
+    assert heard(again).startswith("HTTP/1.1 415")
 
 
 def test_a_crowd_of_one_address_is_turned_away_and_comes_in_later(listen: Callable[..., tuple[str, int]]) -> None:
     at = listen(connections=8)
     silent = [connect(at, "GET / HTTP/1.1\r\n") for _ in range(4)]
     ask = f"GET /health HTTP/1.1\r\n{HEAD}\r\n"
-    until(lambda: heard(connect(at, ask)).startswith("HTTP/1.1 503"))
+    until(lambda: re.match(r'HTTP/1.1 503 (?s:.*)"error": "Many', heard(connect(at, ask))))
     for connection in silent:
         connection.close()
     until(lambda: heard(connect(at, ask)).startswith("HTTP/1.1 200"))
@@ -793,6 +819,7 @@ def test_sigterm_ends_it_and_leaves_nothing(home: Path, tmp_path: Path) -> None:
 
     def ready(address: str) -> None:
         seen.append(address)
+        assert not logging.getLogger("waitress.queue").isEnabledFor(logging.WARNING)  # a flood fills no terminal
         sent(app.test_client(), clip(tmp_path / "a.mp4"))
         assert files_in(home)
         steps.go.release(5)

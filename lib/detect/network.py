@@ -1,9 +1,11 @@
 """What both detectors are made of: a LiteRT network, the model's file behind a card, and answers as detections."""
 
+import contextlib
 import json
 import os
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["ONE_LOOK", "ModelDamaged", "Network", "calibrated", "checked", "decide", "model_file", "people", "rows_of"]
 
 ONE_LOOK = "one_look"  # what the card of a single-shot detector calls its network
+
+_CHATTER = threading.Lock()  # one at a time may turn standard error aside
 
 
 class ModelDamaged(ValueError):
@@ -57,11 +61,27 @@ class Network:
         with self._lock:
             if self._allocated != len(rgb):
                 self._interpreter.resize_tensor_input(self.input["index"], rgb.shape, strict=False)
-                self._interpreter.allocate_tensors()
+                with contextlib.nullcontext() if self._allocated else _without_chatter():
+                    self._interpreter.allocate_tensors()
                 self._allocated = len(rgb)
             self._interpreter.set_tensor(self.input["index"], _quantised(rgb, self.input))
             self._interpreter.invoke()
             return [_plain(self._interpreter.get_tensor(output["index"]), output) for output in self.outputs]
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep from the terminal that LiteRT "Created TensorFlow Lite XNNPACK delegate"; what else is said comes later."""
+    with _CHATTER, tempfile.TemporaryFile() as said:
+        kept = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            said.seek(0)
+            os.write(2, b"".join(line for line in said if b"XNNPACK delegate" not in line))
 
 
 def _quantised(crops: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:

@@ -191,11 +191,16 @@ def _pictures(path: Path, *, live: bool, loop: bool, fps: float = 2.0) -> Source
         raise ValueError(f"folder: {path} holds no pictures ({', '.join(sorted(images.SUFFIXES))})")
 
     def read() -> Iterator[tuple[float, np.ndarray]]:
+        count = 0
         for i, file in enumerate(files):
             try:
                 yield i / fps, images.read(file)
             except images.UnreadableImage as trouble:
                 log.warning("left out: %s", trouble)
+            else:
+                count += 1
+        if not count:
+            raise ValueError(f"{path}: no picture could be read")
 
     return Source(
         path.name, lambda s: _paced(s, read, loop) if live else read(), path=path, live=live, fps=fps, count=len(files)
@@ -257,12 +262,13 @@ def _check_camera(number: int) -> None:
 def _stream(source: Source, address: str, endless: bool) -> Iterator[tuple[float, np.ndarray]]:
     """Frames of an address; where it breaks off, tried again after 0.5, 1, 2, 4, 8, 8 … seconds."""
     start = heard = time.monotonic()
-    wait = 0.5
+    wait, count = 0.5, 0
     while True:
         try:
-            for seconds, rgb in clips.frames(address, timeout=10):
-                heard, wait = time.monotonic(), 0.5
-                yield (heard - start if endless else seconds), rgb
+            for number, (seconds, rgb) in enumerate(clips.frames(address, timeout=10)):
+                if endless or number >= count:  # a file that broke off comes from its beginning again
+                    heard, wait, count = time.monotonic(), 0.5, number + 1
+                    yield (heard - start if endless else seconds), rgb
             if not endless:
                 return
             trouble = "it ended"

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Tracker"]
 
 RIM = 0.08
+SLOW = 5.0  # seconds between two pictures of a slow source, up to which who was on the one is known on the next
 
 
 @dataclass
@@ -35,9 +36,9 @@ class Tracker:
     """Follow each face from frame to frame by overlap, and let its frames vote, so that its label does not flicker.
 
     A person's probabilities are averaged with a memory of some `memory` seconds; the label changes only after the
-    average has favoured another one for `hold` seconds, and a word gives way to "unsure" only well (0.08) below the
-    threshold. A person unseen for `patience` seconds is a new one when seen again. `unsure_below` may be changed at
-    any time.
+    average has favoured another one for `hold` seconds, a word gives way to "unsure" only well (0.08) below the
+    threshold, and "unsure" to a word at once. A person unseen for `patience` seconds is a new one when seen again,
+    unless no picture came meanwhile. `unsure_below` may be changed at any time.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class Tracker:
     ) -> None:
         self.unsure_below, self.memory, self.hold, self.patience = unsure_below, memory, hold, patience
         self.people: list[_Person] = []
-        self._count = 0
+        self._count, self._last = 0, 0.0
 
     def __call__(self, found: "sv.Detections", seconds: float) -> "sv.Detections":
         """The same faces with tracker_id and the voted answer; `data` keeps the single frame's as raw_name."""
         import supervision as sv
 
-        self.people = [p for p in self.people if seconds - p.seen <= self.patience]
+        patience = max(self.patience, min(seconds - self._last, SLOW))
+        self.people, self._last = [p for p in self.people if seconds - p.seen <= patience], seconds
         xyxy, p = np.asarray(found.xyxy, float).reshape(-1, 4), _probabilities(found)
         known = self._match(xyxy, seconds)
         voted = [self._see(person, box, row, seconds) for person, box, row in zip(known, xyxy, p, strict=True)]
@@ -89,13 +91,14 @@ class Tracker:
         return person
 
     def _vote(self, person: _Person, seconds: float) -> None:
-        rim = 0.0 if person.shown == len(classes.NAMES) else -RIM  # a word once said is kept through some doubt
+        silent = person.shown == len(classes.NAMES)
+        rim = 0.0 if silent else -RIM  # a word once said is kept through some doubt
         answer = int(detect.decide(person.mean[None], unsure_below=self.unsure_below + rim)[0][0])
         if answer == person.shown:
             person.doubt = None
         elif person.doubt is None:
             person.doubt = seconds
-        if person.doubt is not None and seconds - person.doubt >= self.hold:
+        if person.doubt is not None and (silent or seconds - person.doubt >= self.hold):
             person.shown, person.doubt = answer, None
 
 

@@ -48,11 +48,14 @@ class Watched:
 
     def words(self) -> str:
         """One line for people: how long, how fast, how many people with which label at most at once."""
-        most = counts(self)[[*classes.NAMES, classes.UNSURE]].max() if self.times else {}
+        if not self.times:
+            return "no frame" + ("" if self.ended == "end" else f"; ended early: {self.ended}")
+        most = counts(self)[[*classes.NAMES, classes.UNSURE]].max()
         seen = ", ".join(f"{classes.WORDS[name].lower()} {int(n)}" for name, n in most.items() if n) or "nobody"
         rate = 1000 / max(1e-9, sum(ms for stage, ms in self.stages.items() if stage != "wait for frame"))
         ended = "" if self.ended == "end" else f"; ended early: {self.ended}"
-        return f"{len(self.times)} frames, {rate:.0f} a second; most at once: {seen}{ended}"
+        many = f"{len(self.times)} frame{'s' * (len(self.times) > 1)}"
+        return f"{many}, {rate:.0f} a second; most at once: {seen}{ended}"
 
     def answers(self, *, threshold: float = 0.0) -> list[dict[str, Any]]:
         """One dict a frame with a face: seconds, and faces as rows [x1, y1, x2, y2, score, class, person].
@@ -95,35 +98,46 @@ def annotate(
     watch = _Watch(detector, tracker or Tracker(unsure_below=unsure_below), blur=blur, window=window)
     writer = clips.Writer(out, fps=opened.fps or 15.0) if out else None
     told = Events(events)
-    ended = "end"
+    with contextlib.ExitStack() as ends:  # each is closed, whatever fails at the others
+        if window:
+            ends.callback(cv2.destroyAllWindows)
+        if writer:
+            ends.callback(writer.close)
+        ends.callback(told.close)
+        ends.callback(opened.close)
+        hear = (told, alarm) if alarm else (told,)
+        ended = _follow(progress(opened) if progress else opened, watch, hear=hear, writer=writer, limit=limit)
+    return watch.result(ended, writer.path if writer and writer.count else None)
+
+
+def _follow(
+    frames: Iterable[Frame],
+    watch: "_Watch",
+    *,
+    hear: Iterable[Callable[["sv.Detections", float], None]],
+    writer: clips.Writer | None,
+    limit: int | None,
+) -> str:
+    """Watch frame after frame; how it ended. Raises ValueError, OSError where not a single one could be watched."""
     try:
-        for frame in progress(opened) if progress else opened:
+        for frame in frames:
             if limit is not None and watch.count >= limit:
                 break
             picture, people = watch(frame)
-            told(people, frame.seconds)
-            if alarm:
-                alarm(people, frame.seconds)
+            for tell in hear:
+                tell(people, frame.seconds)
             if writer:
                 with watch.stage("encode"):
                     writer.write(picture, seconds=frame.seconds)
             if watch.quit:
-                ended = "interrupted"
-                break
+                return "interrupted"
     except KeyboardInterrupt:
-        ended = "interrupted"
+        return "interrupted"
     except (ValueError, OSError) as trouble:
         if not watch.count:
             raise
-        ended = str(trouble)
-    finally:
-        opened.close()
-        told.close()
-        if writer:
-            writer.close()
-        if window:
-            cv2.destroyAllWindows()
-    return watch.result(ended, writer.path if writer and writer.count else None)
+        return getattr(trouble, "strerror", None) or str(trouble)
+    return "end"
 
 
 class _Watch:

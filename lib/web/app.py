@@ -39,10 +39,10 @@ def create_app(
 ) -> Flask:
     """The application: page, /api/…, /health and /metrics.
 
-    detector: rgb → sv.Detections, for any thread, such as `detect.MaskDetector`; live: a quicker one
-    for videos and cameras. camera: what `video.open` opens, for
-    the live picture of the server's; none is shown without. password: asked of everybody. names: host names by which
-    this machine may be called. app.extensions["close"]() ends jobs and camera, and deletes every file.
+    detector: rgb → sv.Detections, for any thread, such as `detect.MaskDetector`; live: a quicker one for videos and
+    cameras. camera: what `video.open` opens, for the live picture of the server's; none is shown without. password:
+    asked of everybody. names: host names by which this machine may be called. app.extensions["close"]() ends jobs and
+    camera, and deletes every file.
     """
     limits, live = limits or Limits(), live or detector
     app = Flask(__name__)

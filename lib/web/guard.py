@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 
 from .limits import Buckets, Limits, Refused
 
-__all__ = ["allowed_host", "guard", "own_page", "right_password"]
+__all__ = ["HEADERS", "allowed_host", "guard", "own_page", "right_password"]
 
 OPEN = frozenset({"/health"})  # answered without a password
 HEADERS = {

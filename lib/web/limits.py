@@ -33,6 +33,7 @@ class Limits:
     rate: float = 50.0  # requests a second from one address, and twice as many at once
     tries: int = 10  # wrong passwords from one address, then one every six seconds
     connections: int = 64  # open at once; half of them from one address
+    arriving: int = 1_200_000_000  # bytes that may be on their way at once; half of them from one address
     patience: float = 20.0  # seconds that a request may take to arrive …
     slowest: float = 20_000.0  # … and one more for so many bytes
 

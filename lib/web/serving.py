@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import json
 import logging
 import math
 import signal
@@ -9,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -17,7 +19,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.utilities import Error
 
-from .guard import right_password
+from .guard import HEADERS, right_password
 from .limits import Limits
 
 __all__ = ["Server", "serve"]
@@ -25,18 +27,43 @@ __all__ = ["Server", "serve"]
 log = logging.getLogger(__name__)
 
 THREADS = 12
-SMALL = 100_000  # bytes of a body that nobody needs a password for, so that the answer can be a clean 401
+SMALL = 100_000  # bytes of a body that is always taken: without the password, so that the answer can be a clean 401
+
+# What is refused before the application hears of it, in the form in which the application refuses.
+_SENTENCES = {
+    400: "This is no request that can be understood.",
+    408: "The request came too slowly.",
+    413: "That is larger than this server takes.",
+    431: "The head of the request is too long.",
+    501: "Requests are not taken in this encoding.",
+    503: "Many are sending at once right now; try again in a moment.",
+}
 
 
-_CROWD = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+class _Refusal(Error):
+    """An answer {"error": one sentence}, as waitress sends it by itself."""
 
+    def __init__(self, code: int) -> None:
+        self.code, self.reason = code, HTTPStatus(code).phrase
+        super().__init__(_SENTENCES.get(code, f"{self.reason}."))
 
-class _TooSlow(Error):
-    code, reason = 408, "Request Timeout"
+    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+        retry = {"Retry-After": "5"} if self.code == 503 else {}
+        headers = {**HEADERS, "Cache-Control": "no-store", "Content-Type": "application/json", **retry}
+        return f"{self.code} {self.reason}", list(headers.items()), json.dumps({"error": self.body}).encode()
+
+    def whole(self) -> bytes:
+        """The same with its head, for those who are turned away at the door."""
+        status, headers, body = self.to_response()
+        headers += [("Connection", "close"), ("Content-Length", str(len(body)))]
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
 
 
 class _Parser(HTTPRequestParser):
     """A request, which may bring more where its path takes videos, and little without the password."""
+
+    error: Any = None
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -49,9 +76,20 @@ class _Parser(HTTPRequestParser):
         if self.content_length >= self.adj.max_request_body_size:
             self.expect_continue = False  # refused at once, not after it was sent
 
+    def received(self, data: bytes) -> int:
+        consumed = super().received(data)
+        if self.error is not None and not isinstance(self.error, _Refusal):
+            self.error = _Refusal(self.error.code)
+        return consumed
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body: those it announces, or those that came."""
+        return max(self.content_length, self.body_bytes_received)
+
 
 class _Channel(HTTPChannel):
-    """A connection, which gives up on requests that trickle in, and on too many of one address."""
+    """A connection, which gives up on requests that trickle in, and on too many or too much of one address."""
 
     parser_class = _Parser
     request: Any = None
@@ -61,8 +99,9 @@ class _Channel(HTTPChannel):
         super().__init__(server, sock, addr, adj, map=map)
         same = sum(channel.addr[0] == addr[0] for channel in server.active_channels.values())
         if same > adj.limits.connections // 2:
-            self.outbufs[-1].append(_CROWD)
-            self.total_outbufs_len = len(_CROWD)
+            refusal = _Refusal(503).whole()
+            self.outbufs[-1].append(refusal)
+            self.total_outbufs_len = len(refusal)
             self.close_when_flushed = True
 
     def received(self, data: bytes) -> bool:
@@ -74,8 +113,22 @@ class _Channel(HTTPChannel):
             limits: Limits = self.adj.limits
             came = self.request.header_bytes_received + self.request.body_bytes_received
             if now - self.began > limits.patience + came / limits.slowest:
-                self._give_up()
+                self._give_up(408)
+            elif self._too_much(limits.arriving):
+                self._give_up(503)
         return going
+
+    def _too_much(self, most: int) -> bool:
+        """Whether more bytes are on their way, or wait to be looked at, than there is room for."""
+        if self.request.size <= SMALL:  # pictures of live cameras come through whatever else is sent
+            return False
+        channels = list(self.server.active_channels.values())
+        same = [channel for channel in channels if channel.addr[0] == self.addr[0]]
+        return sum(c.held() for c in channels) > most or sum(c.held() for c in same) > most // 2
+
+    def held(self) -> int:
+        """Bytes of this connection's requests, in memory or on the disk."""
+        return sum(request.size for request in (*self.requests, *filter(None, [self.request])))
 
     def handle_close(self) -> None:
         if self.request is not None:
@@ -87,9 +140,9 @@ class _Channel(HTTPChannel):
             request.close()
         super().cancel()
 
-    def _give_up(self) -> None:
+    def _give_up(self, code: int) -> None:
         with self.requests_lock:
-            self.request.error, self.request.completed = _TooSlow("the request came too slowly"), True
+            self.request.error, self.request.completed = _Refusal(code), True
             self.requests.append(self.request)
             self.request = None
             if len(self.requests) == 1:
@@ -152,6 +205,7 @@ def serve(
 
     Raises OSError where the address is in use or not this machine's.
     """
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # or every request that waits a moment is a line
     try:
         server = Server(app, host=host, port=port)
         before = signal.signal(signal.SIGTERM, lambda *_: server.stop())

@@ -6,11 +6,6 @@ import { drawBoxes, trouble } from "./shared/webcam.js";
 const WIDTH = 640; // pixels of what a live camera sends; faces are found at that size anyway
 const INSECURE = "Browsers give the camera only to secure pages: open this page by https://, or by http://localhost "
   + "(from afar: ssh -L 8000:localhost:8000 …).";
-const STATUS = {
-  408: "That came too slowly; try again.",
-  413: "That is larger than this server takes.",
-  503: "The server is busy; try again in a moment.",
-};
 
 const about = JSON.parse(document.documentElement.dataset.about);
 const colours = Object.fromEntries(about.legend.map(([name, , colour]) => [name, colour]));
@@ -27,7 +22,7 @@ async function ask(path, options = {}) {
   if (!answer) throw new Trouble("The server does not answer. Is it still running?");
   if (answer.ok) return answer;
   const said = await answer.json().catch(() => null);
-  throw new Trouble(said?.error ?? STATUS[answer.status] ?? `The server answered ${answer.status}.`);
+  throw new Trouble(said?.error ?? `The server answered ${answer.status}.`);
 }
 
 function say(words, { bad = false } = {}) {
@@ -133,9 +128,9 @@ function upload(file, onProgress) {
     request.upload.onprogress = (event) => onProgress(event.loaded / event.total);
     request.onload = () => {
       let said = null;
-      try { said = JSON.parse(request.responseText); } catch { /* a plain answer of the server itself */ }
+      try { said = JSON.parse(request.responseText); } catch { /* no answer of this server */ }
       if (request.status === 202) resolve(said);
-      else reject(new Trouble(said?.error ?? STATUS[request.status] ?? `The server answered ${request.status}.`));
+      else reject(new Trouble(said?.error ?? `The server answered ${request.status}.`));
     };
     request.onerror = () => reject(new Trouble("The server does not answer. Is it still running?"));
     request.onabort = () => reject(new Trouble("Cancelled."));
