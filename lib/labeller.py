@@ -48,11 +48,24 @@ class _Book:
     def __init__(self, faces: "pd.DataFrame", into: str | Path, root: str | Path | None) -> None:
         self.into, self.root = Path(into), root
         self._rows = {str(k): g.to_dict("records") for k, g in labels.table(faces).groupby("image", sort=False)}
-        self._seen: dict[str, int] = {}  # photo: when we last read or wrote its file
+        self._seen: dict[str, str] = {}  # photo: the state in which we last read or wrote its file
+        self._first: dict[Path, str] = {}  # label file: the photo that it belongs to
+        for photo in self._rows:
+            self._first.setdefault(self.path(photo), photo)
         self.columns = list(faces.columns)
 
     def path(self, photo: str) -> Path:
         return labels.voc_path(photo, self.into, root=self.root)
+
+    def _other(self, photo: str) -> str:
+        """The photo whose label file this one would share (a.jpg, for a.png), or ''."""
+        first = self._first.setdefault(self.path(photo), photo)
+        return first if first != photo else ""
+
+    def state(self, photo: str) -> str:
+        """What tells one state of a photo's file from the next; '' while no person has said anything in it."""
+        path = self.path(photo)
+        return _stamp(path) if labels.owner(path) == "manual" else ""
 
     def rows(self, photo: str) -> list[dict[str, Any]]:
         """The faces of a photo; what a person said on disk meanwhile (in labelImg, in the other widget) counts.
@@ -60,8 +73,8 @@ class _Book:
         Of a file with bad objects these are the good ones; of one that cannot be read at all, those known before.
         """
         path = self.path(photo)
-        time = path.stat().st_mtime_ns if path.is_file() else 0
-        if time != self._seen.get(photo) and labels.owner(path) == "manual":
+        stamp = _stamp(path)
+        if stamp != self._seen.get(photo) and labels.owner(path) == "manual" and not self._other(photo):
             try:
                 said = labels.read_voc(path, image=photo, whole=False)
                 self._rows[photo] = said.to_dict("records")
@@ -69,12 +82,12 @@ class _Book:
                     log.warning("label on disk left aside: %s", problem)
             except labels.FormatError as trouble:
                 log.warning("labels on disk left aside: %s", trouble)
-        self._seen[photo] = time
+        self._seen[photo] = stamp
         return self._rows.get(photo, [])
 
     def judged(self, photo: str) -> bool:
         """Whether a person answered for all of a photo: he said so, or no box is left that is only the machine's."""
-        if labels.owner(self.path(photo)) != "manual" or self._trouble(photo):
+        if labels.owner(self.path(photo)) != "manual" or self._other(photo) or self._trouble(photo):
             return False
         return _verified(self.path(photo)) or all(row["origin"] != "auto" for row in self.rows(photo))
 
@@ -91,9 +104,12 @@ class _Book:
     def write(self, photo: str, rows: list[dict[str, Any]], *, verified: bool) -> None:
         """Keep a photo's faces. Raises OSError where the file cannot be written.
 
-        Raises ValueError for a face that is none, and where a person's file cannot be read whole: writing would lose
-        what we do not understand of it.
+        Raises ValueError for a face that is none, where the file is another photo's, and where a person's file cannot
+        be read whole: writing would lose what we do not understand of it.
         """
+        if other := self._other(photo):
+            name = self.path(photo).name
+            raise ValueError(f"{name} holds the labels of {Path(other).name}; rename one of the two photos")
         if labels.owner(self.path(photo)) == "manual" and (trouble := self._trouble(photo)):
             name = self.path(photo).name
             raise ValueError(f"{name} is yours and cannot be read whole ({trouble}); mend it or move it away first")
@@ -102,7 +118,7 @@ class _Book:
         path = self.path(photo)
         labels.write_voc(path, faces, size=images.size(photo), image=photo, verified=verified)
         self._rows[photo] = faces.to_dict("records")
-        self._seen[photo] = path.stat().st_mtime_ns
+        self._seen[photo] = _stamp(path)
 
     def table(self) -> "pd.DataFrame":
         found = labels.table([row for photo in list(self._rows) for row in self.rows(photo)])
@@ -143,6 +159,7 @@ class Labeller(anywidget.AnyWidget):
         self._book, self._max_side = _Book(faces, into, root), max_side
         self.queue = _queue(faces, photos, doubtful=order == "doubt")
         self._judged = {photo for photo in self.queue if self._book.judged(photo)}
+        self._pens: dict[str, tuple[Any, str]] = {}  # photo: the page that wrote last, and the state it left
         self.skipped: list[str] = []
         first = next((i for i, photo in enumerate(self.queue) if photo not in self._judged), 0)
         state = dict(classes=_palette(), count=len(self.queue), done=len(self._judged), at=first)
@@ -164,7 +181,7 @@ class Labeller(anywidget.AnyWidget):
         except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError) as trouble:
             reason = str(trouble) or type(trouble).__name__
             log.warning("labeller: %s", reason)
-            self.send({"type": "error", "at": number, "ticket": message.get("ticket"), "reason": reason})
+            self.send({**_to(message), "type": "error", "reason": reason})
             self.error = reason
 
     def _open(self, number: int, message: dict[str, Any]) -> None:
@@ -175,10 +192,13 @@ class Labeller(anywidget.AnyWidget):
         picture = []
         if message.get("picture", True):
             picture = [images.encode(images.read(photo, max_side=self._max_side), ".jpg", quality=88)]
-        self.send({"type": "photo", "at": number, **about}, picture)
+        self.send({**_to(message), "type": "photo", "state": self._book.state(photo), **about}, picture)
 
     def _save(self, number: int, message: dict[str, Any]) -> None:
         photo, final = self.queue[number], bool(message.get("final"))
+        state, page = self._book.state(photo), message.get("page")
+        if state != message.get("state", state) and self._pens.get(photo) != (page, state):
+            return self._open(number, {**message, "picture": False})  # somebody else wrote: his word is shown first
         rows = [{name: face[name] for name in _SENT if face.get(name) is not None} for face in message["faces"]]
         if final:  # a person looked at every box and let it stand
             rows = [{**row, "origin": "manual" if row.get("origin") != "artificial" else "artificial"} for row in rows]
@@ -186,12 +206,28 @@ class Labeller(anywidget.AnyWidget):
         self._book.write(photo, rows, verified=final or looked_at)
         if final:
             self._judged.add(photo)
+        state = self._book.state(photo)
+        self._pens[photo] = page, state
         self.done, self.error = len(self._judged), ""
-        self.send({"type": "saved", "at": number, "ticket": message.get("ticket"), "judged": photo in self._judged})
+        self.send({**_to(message), "type": "saved", "state": state, "judged": photo in self._judged})
 
     def _skip(self, number: int, _: dict[str, Any]) -> None:
         if self.queue[number] not in self.skipped:
             self.skipped.append(self.queue[number])
+
+
+def _to(message: dict[str, Any]) -> dict[str, Any]:
+    """What an answer repeats, so that of several pages on one kernel the right one takes it."""
+    return {name: message.get(name) for name in ("at", "ticket", "page")}
+
+
+def _stamp(path: Path) -> str:
+    """Time and number of a file, which change whenever it is written; '' where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return ""
+    return f"{about.st_mtime_ns}-{about.st_ino}"
 
 
 def _queue(faces: "pd.DataFrame", photos: list[str | Path] | None, *, doubtful: bool) -> list[str]:

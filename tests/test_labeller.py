@@ -76,7 +76,7 @@ def test_a_draft_is_saved_and_keeps_what_was_not_touched(tmp_path, monkeypatch):
     faces = browser.say(type="open", at=0)[0]["faces"]
     faces[0] |= {"x2": 45, "origin": "manual", "label": "without_mask"}
     reply, _ = browser.say(type="save", at=0, ticket=7, faces=faces)
-    assert reply == {"type": "saved", "at": 0, "ticket": 7, "judged": False} and widget.done == 0
+    assert (reply["type"], reply["at"], reply["ticket"], reply["judged"], widget.done) == ("saved", 0, 7, False, 0)
     back = labels.read_voc(tmp_path / "l" / "a.xml", image=a)
     assert list(back["origin"]) == ["manual", "auto"] and list(back["x2"]) == [45, 60]
     assert list(back["label"]) == ["without_mask", "with_mask"] and list(back["framing"]) == ["found", ""]
@@ -124,6 +124,46 @@ def test_what_labelimg_saved_meanwhile_is_shown(tmp_path, monkeypatch):
     labels.write_voc(tmp_path / "a.xml", his, size=(100, 80))
     assert browser.say(type="open", at=0)[0]["faces"][0]["x1"] == 1
     assert list(browser.widget.table["label"]) == ["without_mask"]
+
+
+def test_what_somebody_saved_while_the_photo_was_open_is_not_written_over(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = Browser(labeller.Labeller(labels.table([face(a)]), into=tmp_path), monkeypatch)
+    shown, _ = browser.say(type="open", at=0, page="mine")
+    his = labels.table([face(a, 1, 2, 30, 40, origin="manual", label="without_mask")])
+    note = labels.write_voc(tmp_path / "a.xml", his, size=(100, 80))
+    before = note.read_bytes()
+    mine = dict(type="save", at=0, page="mine", faces=[face(a, 5, 5, 9, 9, origin="manual")])
+    for final in (False, True):
+        reply, _ = browser.say(**mine, ticket=1, state=shown["state"], final=final)
+        assert (reply["type"], reply["ticket"], reply["faces"][0]["x1"]) == ("photo", 1, 1)
+        assert note.read_bytes() == before and browser.widget.done == 0
+    assert browser.say(**mine, ticket=2, state=reply["state"])[0]["type"] == "saved"  # he has seen it: now his word
+    assert browser.say(**mine, ticket=3, state=reply["state"])[0]["type"] == "saved"  # sent before the answer came
+    assert list(labels.read_voc(note)["x1"]) == [5]
+
+
+def test_of_two_pages_on_one_kernel_none_writes_over_the_other(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = Browser(labeller.Labeller(labels.table([face(a)]), into=tmp_path), monkeypatch)
+    state = browser.say(type="open", at=0, page="one")[0]["state"]
+    save = dict(type="save", at=0, state=state)
+    assert browser.say(**save, page="one", ticket=1, faces=[face(a, 5, 5, 9, 9, origin="manual")])[0]["page"] == "one"
+    reply, _ = browser.say(**save, page="two", ticket=1, faces=[face(a, origin="manual")])
+    assert (reply["type"], reply["page"], reply["faces"][0]["x1"]) == ("photo", "two", 5)
+    assert list(browser.widget.table["x1"]) == [5]
+
+
+def test_two_photos_that_share_a_label_file_are_not_mixed_up(tmp_path, monkeypatch):
+    a, b = photo(tmp_path / "a.jpg"), photo(tmp_path / "a.png")
+    table = labels.table([face(a), face(b, 1, 1, 9, 9)])
+    browser = Browser(labeller.Labeller(table, into=tmp_path, order="file"), monkeypatch)
+    browser.say(type="save", at=0, ticket=1, faces=[face(a, 20, 20, 40, 40, origin="manual")], final=True)
+    assert browser.say(type="open", at=1)[0]["faces"][0]["x1"] == 1
+    reply, _ = browser.say(type="save", at=1, ticket=1, faces=[face(b, origin="manual")])
+    assert reply["reason"] == "a.xml holds the labels of a.jpg; rename one of the two photos"
+    assert list(labels.read_voc(tmp_path / "a.xml")["x1"]) == [20]
+    assert labeller.Labeller(table, into=tmp_path).done == 1
 
 
 HALF = (
