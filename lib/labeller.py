@@ -179,7 +179,7 @@ class Labeller(anywidget.AnyWidget):
         try:
             {"open": self._open, "save": self._save, "skip": self._skip}[message["type"]](number, message)
         except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError) as trouble:
-            reason = str(trouble) or type(trouble).__name__
+            reason = _reason(trouble)
             log.warning("labeller: %s", reason)
             self.send({**_to(message), "type": "error", "reason": reason})
             self.error = reason
@@ -219,6 +219,12 @@ class Labeller(anywidget.AnyWidget):
 def _to(message: dict[str, Any]) -> dict[str, Any]:
     """What an answer repeats, so that of several pages on one kernel the right one takes it."""
     return {name: message.get(name) for name in ("at", "ticket", "page")}
+
+
+def _reason(trouble: Exception) -> str:
+    if isinstance(trouble, OSError) and trouble.strerror:
+        return f"{trouble.strerror}: {trouble.filename}" if trouble.filename else trouble.strerror
+    return str(trouble) or type(trouble).__name__
 
 
 def _stamp(path: Path) -> str:
@@ -289,15 +295,25 @@ class CropWall(anywidget.AnyWidget):
         try:
             {"page": self._page, "flip": self._flip}[message["type"]](message)
         except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError, IndexError) as trouble:
-            self.error = str(trouble) or type(trouble).__name__
+            self.error = _reason(trouble)
             log.warning("wall: %s", self.error)
-            self.send({"type": "error", "id": message.get("id"), "reason": self.error})
+            self.send({"type": "error", "id": message.get("id"), "reason": self.error, **self._label(message)})
+
+    def _label(self, message: dict[str, Any]) -> dict[str, str]:
+        """The label that stands of the face that a message speaks of, where there is one."""
+        number = message.get("id")
+        known = isinstance(number, int) and 0 <= number < len(self._faces)
+        return {"label": self._faces[number]["label"]} if known else {}
 
     def _page(self, message: dict[str, Any]) -> None:
         wanted, page = str(message.get("label", "")), max(0, int(message.get("page", 0)))
         ids = [i for i, face in enumerate(self._faces) if wanted in ("", face["first"])]
         shown = ids[page * self.per_page : (page + 1) * self.per_page]
         crops = [self._crop(i) for i in shown]
+        for i in shown:  # what a person said meanwhile, here before or elsewhere
+            same = self._same(self._faces[i])
+            self._faces[i]["label"] = same["label"] if same else self._faces[i]["label"]
+        self._count_changes()
         cells = [{"id": i, **{k: _plain(self._faces[i].get(k)) for k in ("label", "first", "answer", "score", "doubt")}}
                  for i in shown]  # fmt: skip
         for cell, i in zip(cells, shown, strict=True):
@@ -322,15 +338,24 @@ class CropWall(anywidget.AnyWidget):
 
     def _flip(self, message: dict[str, Any]) -> None:
         face, label = self._faces[int(message["id"])], classes.canonical(message["label"])
-        rows = [dict(row) for row in self._book.rows(face["image"])]
-        same = [row for row in rows if all(row[c] == face[c] for c in _CORNERS)]
-        if not same:
+        same = self._same(face)
+        if same is None:
             raise ValueError(f"{Path(face['image']).name}: this box was moved or deleted meanwhile")
-        same[0].update(label=label, origin="manual")
+        rows = [
+            row | {"label": label, "origin": "manual"} if row is same else row for row in self._book.rows(face["image"])
+        ]
         self._book.write(face["image"], rows, verified=_verified(self._book.path(face["image"])))
-        face["label"] = label
-        self.changed, self.error = sum(f["label"] != f["first"] for f in self._faces), ""
+        face["label"], self.error = label, ""
+        self._count_changes()
         self.send({"type": "flipped", "id": message["id"], "label": label})
+
+    def _same(self, face: dict[str, Any]) -> dict[str, Any] | None:
+        """The row of a face as its photo has it now; of two in one place the one with its label."""
+        rows = [row for row in self._book.rows(face["image"]) if all(row[c] == face[c] for c in _CORNERS)]
+        return next((row for row in rows if row["label"] == face["label"]), rows[0] if rows else None)
+
+    def _count_changes(self) -> None:
+        self.changed = sum(face["label"] != face["first"] for face in self._faces)
 
 
 def _verified(path: Path) -> bool:

@@ -276,6 +276,29 @@ def test_a_box_that_moved_meanwhile_is_not_flipped(tmp_path, monkeypatch):
     assert browser.say(type="flip", id=99, label="with_mask")[0]["type"] == "error"
 
 
+def test_a_wall_made_anew_shows_what_was_flipped_before(tmp_path, monkeypatch):
+    rows = [face(photo(tmp_path / "a.jpg")), face(photo(tmp_path / "b.jpg"), doubt=0.9)]
+    wall_of(tmp_path, monkeypatch, rows).say(type="flip", id=1, label="without_mask")
+    again = wall_of(tmp_path, monkeypatch, rows)
+    cells = again.say(type="page", label="", page=0)[0]["cells"]
+    assert [c["label"] for c in cells] == ["with_mask", "without_mask"] and again.widget.changed == 1
+
+
+def test_of_two_boxes_in_one_place_the_one_on_the_wall_is_flipped(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = wall_of(tmp_path, monkeypatch, [face(a), face(a, label="without_mask", doubt=0.9)])
+    assert browser.say(type="flip", id=0, label="mask_worn_incorrectly")[0]["type"] == "flipped"
+    assert list(browser.widget.table["label"]) == ["with_mask", "mask_worn_incorrectly"]
+
+
+def test_a_flip_that_fails_says_what_label_stands(tmp_path, monkeypatch):
+    browser = wall_of(tmp_path, monkeypatch, [face(photo(tmp_path / "a.jpg"))])
+    images.write(tmp_path / "l", b"in the way")
+    reply, _ = browser.say(type="flip", id=0, label="without_mask")
+    assert (reply["type"], reply["label"]) == ("error", "with_mask") and str(tmp_path / "l") in reply["reason"]
+    assert "Errno" not in reply["reason"]
+
+
 def test_a_missing_photo_leaves_a_hole_in_the_wall_and_the_rest_stands(tmp_path, monkeypatch):
     rows = [face(photo(tmp_path / "a.jpg")), face(str(tmp_path / "gone.jpg"), doubt=0.9)]
     _, crops = wall_of(tmp_path, monkeypatch, rows).say(type="page", label="", page=0)

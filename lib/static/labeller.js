@@ -115,7 +115,7 @@ function render({ model, el }) {
   const foot = make("div", { class: "fm-bar fm-foot" },
     button("‹ Back", "Photo before", "B", () => go(wanted - 1)),
     make("span", { class: "fm-progress" }, meter, where), make("span", { class: "fm-space" }), state,
-    button("Skip ›", "Leave it for later; next photo", "S", () => skip()), doneButton);
+    make("span", { class: "fm-group" }, button("Skip ›", "Leave it for later; next photo", "S", () => skip()), doneButton));
   const voice = make("div", { class: "fm-voice", "aria-live": "polite" });
   const root = make("div", { class: "fm-labeller", "data-lm-suppress-shortcuts": "true" }, bar, stage, help, foot, voice);
   el.append(root);

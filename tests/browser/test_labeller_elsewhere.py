@@ -1,5 +1,11 @@
 """The labeller in Notebook 7, and with a kernel whose files the page's server does not have."""
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +61,56 @@ def test_a_kernel_whose_folder_the_server_cannot_see_serves(lab, launch, tmp_pat
     draw_and_reload(lab, page, tmp_path)
     assert any("/api/kernels" in url for url in asked)
     assert not [url for url in asked if "a.jpg" in url or ".pkl" in url or "/files/" in url]
+
+
+@contextmanager
+def far_away(port: int, *, seconds: float) -> Iterator[int]:
+    """A port on which all that goes to and from another comes late: the line to a kernel on another machine."""
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        late: list[tuple[float, bytes]] = []
+        arrived = threading.Event()
+
+        def deliver() -> None:
+            while arrived.wait():
+                due, part = late.pop(0)
+                if not late:
+                    arrived.clear()
+                time.sleep(max(0.0, due - time.monotonic()))
+                if not part:
+                    return shut(target)
+                try:
+                    target.sendall(part)
+                except OSError:
+                    return shut(target)
+
+        threading.Thread(target=deliver, daemon=True).start()
+        part = b"-"
+        while part:
+            try:
+                part = source.recv(65536)
+            except OSError:
+                part = b""
+            late.append((time.monotonic() + seconds, part))
+            arrived.set()
+
+    def shut(end: socket.socket) -> None:
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        end.close()
+
+    def listen(door: socket.socket) -> None:
+        while True:
+            try:
+                here, _ = door.accept()
+            except OSError:
+                return
+            there = socket.create_connection(("127.0.0.1", port))
+            for pair in ((here, there), (there, here)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=listen, args=(door,), daemon=True).start()
+        yield door.getsockname()[1]
