@@ -1,11 +1,10 @@
 """The labeller in Notebook 7, and with a kernel whose files the page's server does not have."""
 
-import socket
+import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ labeller.Labeller(pd.read_pickle("faces.pkl"), into="labels", order="file")
 
 def draw_and_reload(lab: Any, page: Any, there: Path, *, at: str = "lab/tree") -> None:
     """Draw a box in a notebook of `lab` whose kernel works in another folder, class it, undo, save, reload."""
-    labels.table(faces_of(there, "a.jpg", (50, 60, 150, 200))).to_pickle(there / "faces.pkl")
+    rows = faces_of(there, "a.jpg", (50, 60, 150, 200)) + faces_of(there, "b.jpg", (10, 10, 60, 80))
+    labels.table(rows).to_pickle(there / "faces.pkl")
     lab.notebook("elsewhere.ipynb", CELL.format(there=str(there)))
     lab.run(page, "elsewhere.ipynb", at=at)
     page.locator(".fm-box").first.wait_for(timeout=60_000)
@@ -54,63 +54,67 @@ def test_a_box_drawn_in_notebook_7_is_there_after_a_reload(launch, tmp_path):
         draw_and_reload(book, launch(), there, at="notebooks")
 
 
-def test_a_kernel_whose_folder_the_server_cannot_see_serves(lab, launch, tmp_path):
-    """As with a kernel on another machine: nothing comes by file or address, all through the kernel's messages."""
-    page, asked = launch(), []
-    page.on("request", lambda request: asked.append(request.url))
-    draw_and_reload(lab, page, tmp_path)
-    assert any("/api/kernels" in url for url in asked)
-    assert not [url for url in asked if "a.jpg" in url or ".pkl" in url or "/files/" in url]
+@dataclass
+class Line:
+    """A port that leads to another; what goes through, either way, is late by some seconds."""
+
+    port: int
+    late: float = 0.0
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 @contextmanager
-def far_away(port: int, *, seconds: float) -> Iterator[int]:
-    """A port on which all that goes to and from another comes late: the line to a kernel on another machine."""
+def far_away(port: int) -> Iterator[Line]:
+    """A line to a port of this machine, as slow as one to another machine."""
+    line, ready, end = Line(0), threading.Event(), asyncio.Event()
 
-    def carry(source: socket.socket, target: socket.socket) -> None:
-        late: list[tuple[float, bytes]] = []
-        arrived = threading.Event()
+    async def carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        later = asyncio.get_running_loop().call_later
+        while part := await source.read(65536):
+            later(line.late, target.write, part)
+        later(line.late, target.close)
 
-        def deliver() -> None:
-            while arrived.wait():
-                due, part = late.pop(0)
-                if not late:
-                    arrived.clear()
-                time.sleep(max(0.0, due - time.monotonic()))
-                if not part:
-                    return shut(target)
-                try:
-                    target.sendall(part)
-                except OSError:
-                    return shut(target)
-
-        threading.Thread(target=deliver, daemon=True).start()
-        part = b"-"
-        while part:
-            try:
-                part = source.recv(65536)
-            except OSError:
-                part = b""
-            late.append((time.monotonic() + seconds, part))
-            arrived.set()
-
-    def shut(end: socket.socket) -> None:
+    async def connect(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
         try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        end.close()
+            await asyncio.gather(carry(source, back), carry(there, target), return_exceptions=True)
+            await asyncio.sleep(line.late)
+        finally:
+            back.transport.abort()
+            target.transport.abort()
 
-    def listen(door: socket.socket) -> None:
-        while True:
-            try:
-                here, _ = door.accept()
-            except OSError:
-                return
-            there = socket.create_connection(("127.0.0.1", port))
-            for pair in ((here, there), (there, here)):
-                threading.Thread(target=carry, args=pair, daemon=True).start()
+    async def serve() -> None:
+        door = await asyncio.start_server(connect, "127.0.0.1", 0)
+        line.port, line.loop = door.sockets[0].getsockname()[1], asyncio.get_running_loop()
+        ready.set()
+        await end.wait()
+        door.close()
 
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        threading.Thread(target=listen, args=(door,), daemon=True).start()
-        yield door.getsockname()[1]
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))  # Playwright has a loop in ours
+    thread.start()
+    assert ready.wait(10) and line.loop
+    try:
+        yield line
+    finally:
+        line.loop.call_soon_threadsafe(end.set)
+        thread.join()
+
+
+def test_a_kernel_far_away_whose_folder_the_server_cannot_see_serves(lab, launch, tmp_path):
+    """As with a kernel on another machine: nothing comes by file or address, and no key goes to the wrong photo."""
+    page, asked = launch(), []
+    page.on("request", lambda request: asked.append(request.url))
+    with far_away(int(lab.url.rpartition(":")[2])) as line:
+        draw_and_reload(replace(lab, url=f"http://127.0.0.1:{line.port}"), page, tmp_path)
+        line.late = 0.1  # 200 ms to the kernel and back
+        page.locator(".fm-stage").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("3")  # the next photo is still on its way
+        page.locator(".fm-where", has_text="2 of 2 · 1 done · b.jpg").wait_for()
+        page.keyboard.press("2")
+        lab.until((tmp_path / "labels" / "b.xml").is_file)
+        assert list(labels.read_voc(tmp_path / "labels" / "b.xml")["label"]) == ["without_mask"]
+        assert list(labels.read_voc(tmp_path / "labels" / "a.xml")["label"]) == ["with_mask", "without_mask"]
+        page.goto("about:blank")
+    assert any("/api/kernels" in url for url in asked)
+    assert not [url for url in asked if "a.jpg" in url or ".pkl" in url or "/files/" in url]

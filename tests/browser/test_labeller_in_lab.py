@@ -184,7 +184,10 @@ def test_what_others_wrote_and_what_could_not_be_written_is_not_lost(lab, page, 
     page.locator(".fm-stage").focus()
     page.keyboard.press("3")
     state.filter(has_text="a.jpg was changed elsewhere").wait_for()
-    assert page.locator(".fm-box").count() == 2 and list(labels.read_voc(note)["label"]) == ["without_mask", "with_mask"]
+    assert page.locator(".fm-box").count() == 2 and list(labels.read_voc(note)["label"]) == [
+        "without_mask",
+        "with_mask",
+    ]
     page.keyboard.press("Control+z")
     lab.until(lambda: list(labels.read_voc(note)["label"]) == ["mask_worn_incorrectly"])
 
@@ -200,7 +203,8 @@ def test_what_others_wrote_and_what_could_not_be_written_is_not_lost(lab, page, 
     (folder / "labels").unlink()
     (folder / "away").rename(folder / "labels")
     page.keyboard.press("Control+s")
-    lab.until(lambda: list(labels.read_voc(folder / "labels" / "b.xml")["label"]) == ["mask_worn_incorrectly"])
+    lab.until((folder / "labels" / "b.xml").is_file)
+    assert list(labels.read_voc(folder / "labels" / "b.xml")["label"]) == ["mask_worn_incorrectly"]
     state.filter(has_text="saved ✓").wait_for()
 
 
