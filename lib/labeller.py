@@ -309,7 +309,7 @@ class CropWall(anywidget.AnyWidget):
         wanted, page = str(message.get("label", "")), max(0, int(message.get("page", 0)))
         ids = [i for i, face in enumerate(self._faces) if wanted in ("", face["first"])]
         shown = ids[page * self.per_page : (page + 1) * self.per_page]
-        crops = [self._crop(i) for i in shown]
+        crops = self._cut(shown)
         for i in shown:  # what a person said meanwhile, here before or elsewhere
             same = self._same(self._faces[i])
             self._faces[i]["label"] = same["label"] if same else self._faces[i]["label"]
@@ -320,21 +320,35 @@ class CropWall(anywidget.AnyWidget):
             cell["name"] = Path(self._faces[i]["image"]).name
         self.send({"type": "page", "label": wanted, "page": page, "total": len(ids), "cells": cells}, crops)
 
-    def _crop(self, number: int) -> bytes:
-        """A face as JPEG; the last two thousand are kept. An unreadable photo gives no bytes."""
-        if number not in self._crops:
-            face = self._faces[number]
+    def _cut(self, numbers: list[int]) -> list[bytes]:
+        """Faces as JPEG, no bytes for one of an unreadable photo; the last two thousand are kept."""
+        missing: dict[str, list[int]] = {}
+        for i in numbers:
+            if i in self._crops:
+                self._crops.move_to_end(i)
+            else:
+                missing.setdefault(self._faces[i]["image"], []).append(i)
+        for photo, ids in missing.items():
             try:
-                rgb = images.read(face["image"])
-                box = np.array([face[c] for c in _CORNERS])
-                margin = 0.0 if face.get("framing") == "whole" else self._margin
-                cut = boxes.crop(rgb, box, margin=margin, size=2 * self.side_px)
-                self._crops[number] = images.encode(cut, ".jpg", quality=80)
+                self._crops.update(zip(ids, self._crops_of(photo, ids), strict=True))
             except (images.UnreadableImage, FileNotFoundError):
-                self._crops[number] = b""
-            if len(self._crops) > 2000:
-                self._crops.popitem(last=False)
-        return self._crops[number]
+                self._crops.update(dict.fromkeys(ids, b""))
+        crops = [self._crops[i] for i in numbers]
+        while len(self._crops) > 2000:
+            self._crops.popitem(last=False)
+        return crops
+
+    def _crops_of(self, photo: str, numbers: list[int]) -> list[bytes]:
+        """Faces of one photo, which is read once, and no larger than the smallest of them needs."""
+        xyxy = np.array([[self._faces[i][c] for c in _CORNERS] for i in numbers])
+        side, (w, h) = 2 * self.side_px, images.size(photo)
+        share = side / (xyxy[:, 2:] - xyxy[:, :2]).max(1).min()
+        rgb = images.read(photo, max_side=round(share * max(w, h)) if share < 1 else None)
+        found = []
+        for i, box in zip(numbers, xyxy * rgb.shape[1] / w, strict=True):
+            margin = 0.0 if self._faces[i].get("framing") == "whole" else self._margin
+            found.append(images.encode(boxes.crop(rgb, box, margin=margin, size=side), ".jpg", quality=80))
+        return found
 
     def _flip(self, message: dict[str, Any]) -> None:
         face, label = self._faces[int(message["id"])], classes.canonical(message["label"])

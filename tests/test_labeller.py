@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import classes, images, labeller, labels
+from lib import boxes, classes, images, labeller, labels
 
 
 def photo(path: Path, *, grey: int = 128, size: tuple[int, int] = (100, 80)) -> str:
@@ -251,6 +251,21 @@ def test_pages_by_class_with_the_doubtful_first(tmp_path, monkeypatch):
     assert images.read(crops[0]).shape == (192, 192, 3)
     assert len(browser.say(type="page", label="with_mask", page=1)[0]["cells"]) == 2
     assert len(browser.say(type="page", label="", page=3)[0]["cells"]) == 1
+
+
+def test_a_page_reads_a_large_photo_once_and_small_and_cuts_the_same(tmp_path, monkeypatch):
+    y, x = np.mgrid[:900, :1200]
+    rgb = np.stack([x * 255 / 1199, y * 255 / 899, 0 * x], -1).astype(np.uint8)
+    a = str(images.write(tmp_path / "a.jpg", rgb))
+    read, asked = images.read, []
+    monkeypatch.setattr(images, "read", lambda *source, **how: asked.append(how) or read(*source, **how))
+    rows = [face(a, 100, 100, 500, 600), face(a, 900, 500, 1200, 900)]
+    crops = wall_of(tmp_path, monkeypatch, rows).say(type="page", label="", page=0)[1]
+    assert asked == [{"max_side": 576}]  # 192 pixels for the smaller face, of 400 on 1200
+    for crop, row in zip(crops, rows, strict=True):
+        box = np.array([row[c] for c in ("x1", "y1", "x2", "y2")], float)
+        whole = boxes.crop(rgb, box, margin=0.25, size=192)
+        assert np.abs(read(crop).astype(int) - whole).mean() < 3
 
 
 def test_a_flip_is_on_disk_and_the_face_stays_on_its_page(tmp_path, monkeypatch):
