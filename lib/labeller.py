@@ -42,89 +42,6 @@ def _hex(name: str) -> str:
     return f"#{r:02x}{g:02x}{b:02x}"
 
 
-class _Book:
-    """The faces of some photos, in memory and as VOC files below a folder; every change is on disk at once."""
-
-    def __init__(self, faces: "pd.DataFrame", into: str | Path, root: str | Path | None) -> None:
-        self.into, self.root = Path(into), root
-        self._rows = {str(k): g.to_dict("records") for k, g in labels.table(faces).groupby("image", sort=False)}
-        self._seen: dict[str, str] = {}  # photo: the state in which we last read or wrote its file
-        self._first: dict[Path, str] = {}  # label file: the photo that it belongs to
-        for photo in self._rows:
-            self._first.setdefault(self.path(photo), photo)
-        self.columns = list(faces.columns)
-
-    def path(self, photo: str) -> Path:
-        return labels.voc_path(photo, self.into, root=self.root)
-
-    def _other(self, photo: str) -> str:
-        """The photo whose label file this one would share (a.jpg, for a.png), or ''."""
-        first = self._first.setdefault(self.path(photo), photo)
-        return first if first != photo else ""
-
-    def state(self, photo: str) -> str:
-        """What tells one state of a photo's file from the next; '' while no person has said anything in it."""
-        path = self.path(photo)
-        return _stamp(path) if labels.owner(path) == "manual" else ""
-
-    def rows(self, photo: str) -> list[dict[str, Any]]:
-        """The faces of a photo; what a person said on disk meanwhile (in labelImg, in the other widget) counts.
-
-        Of a file with bad objects these are the good ones; of one that cannot be read at all, those known before.
-        """
-        path = self.path(photo)
-        stamp = _stamp(path)
-        if stamp != self._seen.get(photo) and labels.owner(path) == "manual" and not self._other(photo):
-            try:
-                said = labels.read_voc(path, image=photo, whole=False)
-                self._rows[photo] = said.to_dict("records")
-                for problem in said.attrs["problems"]:
-                    log.warning("label on disk left aside: %s", problem)
-            except labels.FormatError as trouble:
-                log.warning("labels on disk left aside: %s", trouble)
-        self._seen[photo] = stamp
-        return self._rows.get(photo, [])
-
-    def judged(self, photo: str) -> bool:
-        """Whether a person answered for all of a photo: he said so, or no box is left that is only the machine's."""
-        if labels.owner(self.path(photo)) != "manual" or self._other(photo) or self._trouble(photo):
-            return False
-        return _verified(self.path(photo)) or all(row["origin"] != "auto" for row in self.rows(photo))
-
-    def _trouble(self, photo: str) -> str:
-        """What keeps a photo's file from being read whole, or ''."""
-        try:
-            labels.read_voc(self.path(photo), image=photo)
-        except FileNotFoundError:
-            return ""
-        except labels.FormatError as trouble:
-            return f"line {trouble.line}: {trouble.reason}" if trouble.line else trouble.reason
-        return ""
-
-    def write(self, photo: str, rows: list[dict[str, Any]], *, verified: bool) -> None:
-        """Keep a photo's faces. Raises OSError where the file cannot be written.
-
-        Raises ValueError for a face that is none, where the file is another photo's, and where a person's file cannot
-        be read whole: writing would lose what we do not understand of it.
-        """
-        if other := self._other(photo):
-            name = self.path(photo).name
-            raise ValueError(f"{name} holds the labels of {Path(other).name}; rename one of the two photos")
-        if labels.owner(self.path(photo)) == "manual" and (trouble := self._trouble(photo)):
-            name = self.path(photo).name
-            raise ValueError(f"{name} is yours and cannot be read whole ({trouble}); mend it or move it away first")
-        source = next((r["source"] for r in self._rows.get(photo, []) if r.get("source")), "")
-        faces = labels.table([{**row, "image": photo, "source": row.get("source") or source} for row in rows])
-        path = self.path(photo)
-        labels.write_voc(path, faces, size=images.size(photo), image=photo, verified=verified)
-        self._rows[photo] = faces.to_dict("records")
-        self._seen[photo] = _stamp(path)
-
-    def table(self) -> "pd.DataFrame":
-        found = labels.table([row for photo in list(self._rows) for row in self.rows(photo)])
-        return labels.table(found.reindex(columns=list(dict.fromkeys([*self.columns, *found.columns]))))
-
-
 class Labeller(anywidget.AnyWidget):
     """A photo with its boxes: draw, move, resize, delete, class by key; every change is saved as Pascal VOC at once.
 
@@ -156,7 +73,7 @@ class Labeller(anywidget.AnyWidget):
     ) -> None:
         if order not in ("doubt", "file"):
             raise ValueError(f"order: must be 'doubt' or 'file', got {order!r}")
-        self._book, self._max_side = _Book(faces, into, root), max_side
+        self._book, self._max_side = labels.Book(faces, into, root=root), max_side
         self.queue = _queue(faces, photos, doubtful=order == "doubt")
         self._judged = {photo for photo in self.queue if self._book.judged(photo)}
         self._pens: dict[str, tuple[Any, str]] = {}  # photo: the page that wrote last, and the state it left
@@ -202,7 +119,7 @@ class Labeller(anywidget.AnyWidget):
         rows = [{name: face[name] for name in _SENT if face.get(name) is not None} for face in message["faces"]]
         if final:  # a person looked at every box and let it stand
             rows = [{**row, "origin": "manual" if row.get("origin") != "artificial" else "artificial"} for row in rows]
-        looked_at = photo in self._judged or _verified(self._book.path(photo))
+        looked_at = photo in self._judged or self._book.verified(photo)
         self._book.write(photo, rows, verified=final or looked_at)
         if final:
             self._judged.add(photo)
@@ -225,15 +142,6 @@ def _reason(trouble: Exception) -> str:
     if isinstance(trouble, OSError) and trouble.strerror:
         return f"{trouble.strerror}: {trouble.filename}" if trouble.filename else trouble.strerror
     return str(trouble) or type(trouble).__name__
-
-
-def _stamp(path: Path) -> str:
-    """Time and number of a file, which change whenever it is written; '' where there is none."""
-    try:
-        about = path.stat()
-    except OSError:
-        return ""
-    return f"{about.st_mtime_ns}-{about.st_ino}"
 
 
 def _queue(faces: "pd.DataFrame", photos: list[str | Path] | None, *, doubtful: bool) -> list[str]:
@@ -275,7 +183,7 @@ class CropWall(anywidget.AnyWidget):
         margin: float = 0.25,
         **options: Any,
     ) -> None:
-        self._book, self._margin = _Book(faces, into, root), margin
+        self._book, self._margin = labels.Book(faces, into, root=root), margin
         self._faces = [{**row, "first": row["label"]} for row in labels.table(faces).to_dict("records")]
         self._faces.sort(key=lambda row: -(_plain(row.get("doubt")) or 0.0))
         self._crops: OrderedDict[int, bytes] = OrderedDict()
@@ -302,8 +210,9 @@ class CropWall(anywidget.AnyWidget):
     def _label(self, message: dict[str, Any]) -> dict[str, str]:
         """The label that stands of the face that a message speaks of, where there is one."""
         number = message.get("id")
-        known = isinstance(number, int) and 0 <= number < len(self._faces)
-        return {"label": self._faces[number]["label"]} if known else {}
+        if isinstance(number, int) and 0 <= number < len(self._faces):
+            return {"label": self._faces[number]["label"]}
+        return {}
 
     def _page(self, message: dict[str, Any]) -> None:
         wanted, page = str(message.get("label", "")), max(0, int(message.get("page", 0)))
@@ -358,7 +267,7 @@ class CropWall(anywidget.AnyWidget):
         rows = [
             row | {"label": label, "origin": "manual"} if row is same else row for row in self._book.rows(face["image"])
         ]
-        self._book.write(face["image"], rows, verified=_verified(self._book.path(face["image"])))
+        self._book.write(face["image"], rows, verified=self._book.verified(face["image"]))
         face["label"], self.error = label, ""
         self._count_changes()
         self.send({"type": "flipped", "id": message["id"], "label": label})
@@ -370,11 +279,3 @@ class CropWall(anywidget.AnyWidget):
 
     def _count_changes(self) -> None:
         self.changed = sum(face["label"] != face["first"] for face in self._faces)
-
-
-def _verified(path: Path) -> bool:
-    """Whether a VOC file says that a person looked at it."""
-    try:
-        return bool(labels.read_voc(path).attrs["verified"])
-    except (labels.FormatError, FileNotFoundError):
-        return False

@@ -64,7 +64,7 @@ def label_img(arguments: list[str]) -> int:
     return application.exec_()
 
 
-def _follow(window: type, folder: Path, into: Path) -> None:
+def _follow(window: Any, folder: Path, into: Path) -> None:
     """Let the folder of labels follow the photo that is opened, until the person chooses another in the window."""
     from .. import labels
 
