@@ -107,7 +107,7 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
     for text in ("json_path", "events", "counts"):  # may be written anew, but not over a photo or a clip
         known = options[text] is None or options[text].suffix.lower() not in images.SUFFIXES | video.SUFFIXES
         if options[text] != STDOUT:
-            files.spare(options[text], *inputs, force=known)
+            files.spare(options[text], *inputs, force=known or None)
     if not still:
         files.spare(options["out"], *inputs, force=options["force"])
     elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
@@ -504,7 +504,11 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
 
     from . import detect, prelabel
 
+    if label and labelimg:
+        raise ValueError("--roi and --labelimg are two windows; give one of them")
     if label:
+        if Path(photos).is_dir():
+            raise ValueError(f"--roi: draws on one photo, and {photos} is a folder; name a photo in it")
         faces = prelabel.roi(photos, label=label, into=out or Path(photos).parent)
         click.echo(f"{len(faces)} boxes")
     elif labelimg:

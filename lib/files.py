@@ -16,17 +16,18 @@ def sha256(source: str | Path | bytes) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def spare(target: str | Path | None, *inputs: str | Path, force: bool = False) -> None:
+def spare(target: str | Path | None, *inputs: str | Path, force: bool | None = None) -> None:
     """Make sure that writing target loses nothing: ValueError where it is one of the inputs, or is there already.
 
-    force: what is there may be replaced, an input never. None as target is fine.
+    force: what is there may be replaced, an input never; None where nobody is offered that. None as target is fine.
     """
     if target is None:
         return
     if Path(target).resolve() in {Path(i).resolve() for i in inputs}:
         raise ValueError(f"{target} is what is read, which is never overwritten; give another name")
     if Path(target).is_file() and not force:
-        raise ValueError(f"{target} is there already and is not overwritten; give another name, or say --force")
+        way = "" if force is None else ", or say --force"
+        raise ValueError(f"{target} is there already and is not overwritten; give another name{way}")
 
 
 def write(path: str | Path, content: bytes | str) -> Path:

@@ -161,7 +161,8 @@ def find(folder: str | Path, *, suffixes: Collection[str] = SUFFIXES) -> list[Pa
     """Image files in a folder and below, by suffix, in natural order (photo2 before photo10); hidden ones left out."""
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"folder: {folder} does not exist; give a folder of photos")
+        what = "is a file" if folder.exists() else "does not exist"
+        raise FileNotFoundError(f"folder: {folder} {what}; give a folder of photos")
     found = (p for p in folder.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
     visible = (p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     return sorted(

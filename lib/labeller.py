@@ -42,73 +42,6 @@ def _hex(name: str) -> str:
     return f"#{r:02x}{g:02x}{b:02x}"
 
 
-class _Book:
-    """The faces of some photos, in memory and as VOC files below a folder; every change is on disk at once."""
-
-    def __init__(self, faces: "pd.DataFrame", into: str | Path, root: str | Path | None) -> None:
-        self.into, self.root = Path(into), root
-        self._rows = {str(k): g.to_dict("records") for k, g in labels.table(faces).groupby("image", sort=False)}
-        self._seen: dict[str, int] = {}  # photo: when we last read or wrote its file
-        self.columns = list(faces.columns)
-
-    def path(self, photo: str) -> Path:
-        return labels.voc_path(photo, self.into, root=self.root)
-
-    def rows(self, photo: str) -> list[dict[str, Any]]:
-        """The faces of a photo; what a person said on disk meanwhile (in labelImg, in the other widget) counts.
-
-        Of a file with bad objects these are the good ones; of one that cannot be read at all, those known before.
-        """
-        path = self.path(photo)
-        time = path.stat().st_mtime_ns if path.is_file() else 0
-        if time != self._seen.get(photo) and labels.owner(path) == "manual":
-            try:
-                said = labels.read_voc(path, image=photo, whole=False)
-                self._rows[photo] = said.to_dict("records")
-                for problem in said.attrs["problems"]:
-                    log.warning("label on disk left aside: %s", problem)
-            except labels.FormatError as trouble:
-                log.warning("labels on disk left aside: %s", trouble)
-        self._seen[photo] = time
-        return self._rows.get(photo, [])
-
-    def judged(self, photo: str) -> bool:
-        """Whether a person answered for all of a photo: he said so, or no box is left that is only the machine's."""
-        if labels.owner(self.path(photo)) != "manual" or self._trouble(photo):
-            return False
-        return _verified(self.path(photo)) or all(row["origin"] != "auto" for row in self.rows(photo))
-
-    def _trouble(self, photo: str) -> str:
-        """What keeps a photo's file from being read whole, or ''."""
-        try:
-            labels.read_voc(self.path(photo), image=photo)
-        except FileNotFoundError:
-            return ""
-        except labels.FormatError as trouble:
-            return f"line {trouble.line}: {trouble.reason}" if trouble.line else trouble.reason
-        return ""
-
-    def write(self, photo: str, rows: list[dict[str, Any]], *, verified: bool) -> None:
-        """Keep a photo's faces. Raises OSError where the file cannot be written.
-
-        Raises ValueError for a face that is none, and where a person's file cannot be read whole: writing would lose
-        what we do not understand of it.
-        """
-        if labels.owner(self.path(photo)) == "manual" and (trouble := self._trouble(photo)):
-            name = self.path(photo).name
-            raise ValueError(f"{name} is yours and cannot be read whole ({trouble}); mend it or move it away first")
-        source = next((r["source"] for r in self._rows.get(photo, []) if r.get("source")), "")
-        faces = labels.table([{**row, "image": photo, "source": row.get("source") or source} for row in rows])
-        path = self.path(photo)
-        labels.write_voc(path, faces, size=images.size(photo), image=photo, verified=verified)
-        self._rows[photo] = faces.to_dict("records")
-        self._seen[photo] = path.stat().st_mtime_ns
-
-    def table(self) -> "pd.DataFrame":
-        found = labels.table([row for photo in list(self._rows) for row in self.rows(photo)])
-        return labels.table(found.reindex(columns=list(dict.fromkeys([*self.columns, *found.columns]))))
-
-
 class Labeller(anywidget.AnyWidget):
     """A photo with its boxes: draw, move, resize, delete, class by key; every change is saved as Pascal VOC at once.
 
@@ -140,9 +73,10 @@ class Labeller(anywidget.AnyWidget):
     ) -> None:
         if order not in ("doubt", "file"):
             raise ValueError(f"order: must be 'doubt' or 'file', got {order!r}")
-        self._book, self._max_side = _Book(faces, into, root), max_side
+        self._book, self._max_side = labels.Book(faces, into, root=root), max_side
         self.queue = _queue(faces, photos, doubtful=order == "doubt")
         self._judged = {photo for photo in self.queue if self._book.judged(photo)}
+        self._pens: dict[str, tuple[Any, str]] = {}  # photo: the page that wrote last, and the state it left
         self.skipped: list[str] = []
         first = next((i for i, photo in enumerate(self.queue) if photo not in self._judged), 0)
         state = dict(classes=_palette(), count=len(self.queue), done=len(self._judged), at=first)
@@ -162,9 +96,9 @@ class Labeller(anywidget.AnyWidget):
         try:
             {"open": self._open, "save": self._save, "skip": self._skip}[message["type"]](number, message)
         except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError) as trouble:
-            reason = str(trouble) or type(trouble).__name__
+            reason = _reason(trouble)
             log.warning("labeller: %s", reason)
-            self.send({"type": "error", "at": number, "ticket": message.get("ticket"), "reason": reason})
+            self.send({**_to(message), "type": "error", "reason": reason})
             self.error = reason
 
     def _open(self, number: int, message: dict[str, Any]) -> None:
@@ -175,23 +109,39 @@ class Labeller(anywidget.AnyWidget):
         picture = []
         if message.get("picture", True):
             picture = [images.encode(images.read(photo, max_side=self._max_side), ".jpg", quality=88)]
-        self.send({"type": "photo", "at": number, **about}, picture)
+        self.send({**_to(message), "type": "photo", "state": self._book.state(photo), **about}, picture)
 
     def _save(self, number: int, message: dict[str, Any]) -> None:
         photo, final = self.queue[number], bool(message.get("final"))
+        state, page = self._book.state(photo), message.get("page")
+        if state != message.get("state", state) and self._pens.get(photo) != (page, state):
+            return self._open(number, {**message, "picture": False})  # somebody else wrote: his word is shown first
         rows = [{name: face[name] for name in _SENT if face.get(name) is not None} for face in message["faces"]]
         if final:  # a person looked at every box and let it stand
             rows = [{**row, "origin": "manual" if row.get("origin") != "artificial" else "artificial"} for row in rows]
-        looked_at = photo in self._judged or _verified(self._book.path(photo))
+        looked_at = photo in self._judged or self._book.verified(photo)
         self._book.write(photo, rows, verified=final or looked_at)
         if final:
             self._judged.add(photo)
+        state = self._book.state(photo)
+        self._pens[photo] = page, state
         self.done, self.error = len(self._judged), ""
-        self.send({"type": "saved", "at": number, "ticket": message.get("ticket"), "judged": photo in self._judged})
+        self.send({**_to(message), "type": "saved", "state": state, "judged": photo in self._judged})
 
     def _skip(self, number: int, _: dict[str, Any]) -> None:
         if self.queue[number] not in self.skipped:
             self.skipped.append(self.queue[number])
+
+
+def _to(message: dict[str, Any]) -> dict[str, Any]:
+    """What an answer repeats, so that of several pages on one kernel the right one takes it."""
+    return {name: message.get(name) for name in ("at", "ticket", "page")}
+
+
+def _reason(trouble: Exception) -> str:
+    if isinstance(trouble, OSError) and trouble.strerror:
+        return f"{trouble.strerror}: {trouble.filename}" if trouble.filename else trouble.strerror
+    return str(trouble) or type(trouble).__name__
 
 
 def _queue(faces: "pd.DataFrame", photos: list[str | Path] | None, *, doubtful: bool) -> list[str]:
@@ -233,7 +183,7 @@ class CropWall(anywidget.AnyWidget):
         margin: float = 0.25,
         **options: Any,
     ) -> None:
-        self._book, self._margin = _Book(faces, into, root), margin
+        self._book, self._margin = labels.Book(faces, into, root=root), margin
         self._faces = [{**row, "first": row["label"]} for row in labels.table(faces).to_dict("records")]
         self._faces.sort(key=lambda row: -(_plain(row.get("doubt")) or 0.0))
         self._crops: OrderedDict[int, bytes] = OrderedDict()
@@ -253,53 +203,79 @@ class CropWall(anywidget.AnyWidget):
         try:
             {"page": self._page, "flip": self._flip}[message["type"]](message)
         except (images.UnreadableImage, ValueError, OSError, KeyError, TypeError, IndexError) as trouble:
-            self.error = str(trouble) or type(trouble).__name__
+            self.error = _reason(trouble)
             log.warning("wall: %s", self.error)
-            self.send({"type": "error", "id": message.get("id"), "reason": self.error})
+            self.send({"type": "error", "id": message.get("id"), "reason": self.error, **self._label(message)})
+
+    def _label(self, message: dict[str, Any]) -> dict[str, str]:
+        """The label that stands of the face that a message speaks of, where there is one."""
+        number = message.get("id")
+        if isinstance(number, int) and 0 <= number < len(self._faces):
+            return {"label": self._faces[number]["label"]}
+        return {}
 
     def _page(self, message: dict[str, Any]) -> None:
         wanted, page = str(message.get("label", "")), max(0, int(message.get("page", 0)))
         ids = [i for i, face in enumerate(self._faces) if wanted in ("", face["first"])]
         shown = ids[page * self.per_page : (page + 1) * self.per_page]
-        crops = [self._crop(i) for i in shown]
+        crops = self._cut(shown)
+        for i in shown:  # what a person said meanwhile, here before or elsewhere
+            same = self._same(self._faces[i])
+            self._faces[i]["label"] = same["label"] if same else self._faces[i]["label"]
+        self._count_changes()
         cells = [{"id": i, **{k: _plain(self._faces[i].get(k)) for k in ("label", "first", "answer", "score", "doubt")}}
                  for i in shown]  # fmt: skip
         for cell, i in zip(cells, shown, strict=True):
             cell["name"] = Path(self._faces[i]["image"]).name
         self.send({"type": "page", "label": wanted, "page": page, "total": len(ids), "cells": cells}, crops)
 
-    def _crop(self, number: int) -> bytes:
-        """A face as JPEG; the last two thousand are kept. An unreadable photo gives no bytes."""
-        if number not in self._crops:
-            face = self._faces[number]
+    def _cut(self, numbers: list[int]) -> list[bytes]:
+        """Faces as JPEG, no bytes for one of an unreadable photo; the last two thousand are kept."""
+        missing: dict[str, list[int]] = {}
+        for i in numbers:
+            if i in self._crops:
+                self._crops.move_to_end(i)
+            else:
+                missing.setdefault(self._faces[i]["image"], []).append(i)
+        for photo, ids in missing.items():
             try:
-                rgb = images.read(face["image"])
-                box = np.array([face[c] for c in _CORNERS])
-                margin = 0.0 if face.get("framing") == "whole" else self._margin
-                cut = boxes.crop(rgb, box, margin=margin, size=2 * self.side_px)
-                self._crops[number] = images.encode(cut, ".jpg", quality=80)
+                self._crops.update(zip(ids, self._crops_of(photo, ids), strict=True))
             except (images.UnreadableImage, FileNotFoundError):
-                self._crops[number] = b""
-            if len(self._crops) > 2000:
-                self._crops.popitem(last=False)
-        return self._crops[number]
+                self._crops.update(dict.fromkeys(ids, b""))
+        crops = [self._crops[i] for i in numbers]
+        while len(self._crops) > 2000:
+            self._crops.popitem(last=False)
+        return crops
+
+    def _crops_of(self, photo: str, numbers: list[int]) -> list[bytes]:
+        """Faces of one photo, which is read once, and no larger than the smallest of them needs."""
+        xyxy = np.array([[self._faces[i][c] for c in _CORNERS] for i in numbers])
+        side, (w, h) = 2 * self.side_px, images.size(photo)
+        share = side / (xyxy[:, 2:] - xyxy[:, :2]).max(1).min()
+        rgb = images.read(photo, max_side=round(share * max(w, h)) if share < 1 else None)
+        found = []
+        for i, box in zip(numbers, xyxy * rgb.shape[1] / w, strict=True):
+            margin = 0.0 if self._faces[i].get("framing") == "whole" else self._margin
+            found.append(images.encode(boxes.crop(rgb, box, margin=margin, size=side), ".jpg", quality=80))
+        return found
 
     def _flip(self, message: dict[str, Any]) -> None:
         face, label = self._faces[int(message["id"])], classes.canonical(message["label"])
-        rows = [dict(row) for row in self._book.rows(face["image"])]
-        same = [row for row in rows if all(row[c] == face[c] for c in _CORNERS)]
-        if not same:
+        same = self._same(face)
+        if same is None:
             raise ValueError(f"{Path(face['image']).name}: this box was moved or deleted meanwhile")
-        same[0].update(label=label, origin="manual")
-        self._book.write(face["image"], rows, verified=_verified(self._book.path(face["image"])))
-        face["label"] = label
-        self.changed, self.error = sum(f["label"] != f["first"] for f in self._faces), ""
+        rows = [
+            row | {"label": label, "origin": "manual"} if row is same else row for row in self._book.rows(face["image"])
+        ]
+        self._book.write(face["image"], rows, verified=self._book.verified(face["image"]))
+        face["label"], self.error = label, ""
+        self._count_changes()
         self.send({"type": "flipped", "id": message["id"], "label": label})
 
+    def _same(self, face: dict[str, Any]) -> dict[str, Any] | None:
+        """The row of a face as its photo has it now; of two in one place the one with its label."""
+        rows = [row for row in self._book.rows(face["image"]) if all(row[c] == face[c] for c in _CORNERS)]
+        return next((row for row in rows if row["label"] == face["label"]), rows[0] if rows else None)
 
-def _verified(path: Path) -> bool:
-    """Whether a VOC file says that a person looked at it."""
-    try:
-        return bool(labels.read_voc(path).attrs["verified"])
-    except (labels.FormatError, FileNotFoundError):
-        return False
+    def _count_changes(self) -> None:
+        self.changed = sum(face["label"] != face["first"] for face in self._faces)

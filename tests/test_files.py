@@ -22,3 +22,12 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path: Path, monk
     with pytest.raises(OSError, match="No space left"):
         files.write(path, b"new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and path.read_bytes() == b"old"
+
+
+def test_force_is_named_only_where_it_is_offered(tmp_path):
+    there = files.write(tmp_path / "a", b"1")
+    with pytest.raises(ValueError, match="not overwritten; give another name$"):
+        files.spare(there)
+    with pytest.raises(ValueError, match="or say --force"):
+        files.spare(there, force=False)
+    files.spare(there, force=True)

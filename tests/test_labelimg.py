@@ -57,7 +57,8 @@ def open_window(process: subprocess.Popen) -> None:
         return subprocess.run(search, capture_output=True, text=True, check=False).stdout.split("\n")[0]
 
     number = wait(window, "labelImg's window")
-    keys("windowactivate", "--sync", number)
+    activate = ["xdotool", "windowactivate", "--sync", number]  # refused until the window manager is there
+    wait(lambda: subprocess.run(activate, capture_output=True, check=False).returncode == 0, "the window manager")
     keys("windowsize", "--sync", number, 1200, 800)
     keys("windowmove", "--sync", number, 10, 20)
     keys("key", "ctrl+f", "sleep", 0.5)
@@ -68,10 +69,10 @@ def test_a_box_drawn_in_labelimg_is_saved_and_found_again(tmp_path, display, mon
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     photos, into = tmp_path / "photos", tmp_path / "labels"
-    for name, grey in (("a", 90), ("b", 160)):
+    for name, grey in (("a", 90), ("sub, ü/b", 160)):
         images.write(photos / f"{name}.jpg", np.full((400, 600, 3), grey, np.uint8))
     ours = labels.table([dict(image="b.jpg", x1=0, y1=0, x2=60, y2=80, label="with_mask", origin="auto", score=0.9)])
-    labels.write_voc(into / "b.xml", ours, size=(600, 400))
+    b = labels.write_voc(into / "sub, ü" / "b.xml", ours, size=(600, 400))  # as prelabel puts it
     process = prelabel.label_img(photos, into=into)
     try:
         open_window(process)
@@ -93,19 +94,22 @@ def test_a_box_drawn_in_labelimg_is_saved_and_found_again(tmp_path, display, mon
         assert process.poll() is None
 
         keys("key", "d", "sleep", 0.5)  # the next photo holds the machine's box; an untouched file stays
-        before = (into / "b.xml").read_bytes()
-        assert labels.owner(into / "b.xml") == "auto"
+        before = b.read_bytes()
+        assert labels.owner(b) == "auto"
         keys("key", "a", "sleep", 0.5, "key", "space", "sleep", 0.5)  # back to the first, "verified": saved once more
         assert labels.read_voc(into / "a.xml").attrs["verified"]
         again = labels.read_voc(into / "a.xml").to_dict("records")
         assert [(r["x1"], r["y1"], r["x2"], r["y2"]) for r in again] == [
             (drawn["x1"], drawn["y1"], drawn["x2"], drawn["y2"])
         ]
-        assert (into / "b.xml").read_bytes() == before
+        assert b.read_bytes() == before
         keys("key", "d", "sleep", 0.5, "key", "space", "sleep", 0.5)  # saved by a person: now it is his, box for box
-        his = labels.read_voc(into / "b.xml").iloc[0]
-        assert labels.owner(into / "b.xml") == "manual" and his["label"] == "with_mask"
+        his = labels.read_voc(b).iloc[0]
+        assert labels.owner(b) == "manual" and his["label"] == "with_mask"
         assert [his[c] for c in ("x1", "y1", "x2", "y2")] == [0, 0, 60, 80]
+        keys("key", "Delete", "sleep", 0.3, "key", "ctrl+s")
+        wait(lambda: not len(labels.read_voc(b)), "the box to go")
+        assert not (into / "b.xml").exists()
         assert process.poll() is None
     finally:
         if process.poll() is None:

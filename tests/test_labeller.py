@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import classes, images, labeller, labels
+from lib import boxes, classes, images, labeller, labels
 
 
 def photo(path: Path, *, grey: int = 128, size: tuple[int, int] = (100, 80)) -> str:
@@ -76,7 +76,7 @@ def test_a_draft_is_saved_and_keeps_what_was_not_touched(tmp_path, monkeypatch):
     faces = browser.say(type="open", at=0)[0]["faces"]
     faces[0] |= {"x2": 45, "origin": "manual", "label": "without_mask"}
     reply, _ = browser.say(type="save", at=0, ticket=7, faces=faces)
-    assert reply == {"type": "saved", "at": 0, "ticket": 7, "judged": False} and widget.done == 0
+    assert (reply["type"], reply["at"], reply["ticket"], reply["judged"], widget.done) == ("saved", 0, 7, False, 0)
     back = labels.read_voc(tmp_path / "l" / "a.xml", image=a)
     assert list(back["origin"]) == ["manual", "auto"] and list(back["x2"]) == [45, 60]
     assert list(back["label"]) == ["without_mask", "with_mask"] and list(back["framing"]) == ["found", ""]
@@ -124,6 +124,46 @@ def test_what_labelimg_saved_meanwhile_is_shown(tmp_path, monkeypatch):
     labels.write_voc(tmp_path / "a.xml", his, size=(100, 80))
     assert browser.say(type="open", at=0)[0]["faces"][0]["x1"] == 1
     assert list(browser.widget.table["label"]) == ["without_mask"]
+
+
+def test_what_somebody_saved_while_the_photo_was_open_is_not_written_over(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = Browser(labeller.Labeller(labels.table([face(a)]), into=tmp_path), monkeypatch)
+    shown, _ = browser.say(type="open", at=0, page="mine")
+    his = labels.table([face(a, 1, 2, 30, 40, origin="manual", label="without_mask")])
+    note = labels.write_voc(tmp_path / "a.xml", his, size=(100, 80))
+    before = note.read_bytes()
+    mine = dict(type="save", at=0, page="mine", faces=[face(a, 5, 5, 9, 9, origin="manual")])
+    for final in (False, True):
+        reply, _ = browser.say(**mine, ticket=1, state=shown["state"], final=final)
+        assert (reply["type"], reply["ticket"], reply["faces"][0]["x1"]) == ("photo", 1, 1)
+        assert note.read_bytes() == before and browser.widget.done == 0
+    assert browser.say(**mine, ticket=2, state=reply["state"])[0]["type"] == "saved"  # he has seen it: now his word
+    assert browser.say(**mine, ticket=3, state=reply["state"])[0]["type"] == "saved"  # sent before the answer came
+    assert list(labels.read_voc(note)["x1"]) == [5]
+
+
+def test_of_two_pages_on_one_kernel_none_writes_over_the_other(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = Browser(labeller.Labeller(labels.table([face(a)]), into=tmp_path), monkeypatch)
+    state = browser.say(type="open", at=0, page="one")[0]["state"]
+    save = dict(type="save", at=0, state=state)
+    assert browser.say(**save, page="one", ticket=1, faces=[face(a, 5, 5, 9, 9, origin="manual")])[0]["page"] == "one"
+    reply, _ = browser.say(**save, page="two", ticket=1, faces=[face(a, origin="manual")])
+    assert (reply["type"], reply["page"], reply["faces"][0]["x1"]) == ("photo", "two", 5)
+    assert list(browser.widget.table["x1"]) == [5]
+
+
+def test_two_photos_that_share_a_label_file_are_not_mixed_up(tmp_path, monkeypatch):
+    a, b = photo(tmp_path / "a.jpg"), photo(tmp_path / "a.png")
+    table = labels.table([face(a), face(b, 1, 1, 9, 9)])
+    browser = Browser(labeller.Labeller(table, into=tmp_path, order="file"), monkeypatch)
+    browser.say(type="save", at=0, ticket=1, faces=[face(a, 20, 20, 40, 40, origin="manual")], final=True)
+    assert browser.say(type="open", at=1)[0]["faces"][0]["x1"] == 1
+    reply, _ = browser.say(type="save", at=1, ticket=1, faces=[face(b, origin="manual")])
+    assert reply["reason"] == "a.xml holds the labels of a.jpg; rename one of the two photos"
+    assert list(labels.read_voc(tmp_path / "a.xml")["x1"]) == [20]
+    assert labeller.Labeller(table, into=tmp_path).done == 1
 
 
 HALF = (
@@ -213,6 +253,21 @@ def test_pages_by_class_with_the_doubtful_first(tmp_path, monkeypatch):
     assert len(browser.say(type="page", label="", page=3)[0]["cells"]) == 1
 
 
+def test_a_page_reads_a_large_photo_once_and_small_and_cuts_the_same(tmp_path, monkeypatch):
+    y, x = np.mgrid[:900, :1200]
+    rgb = np.stack([x * 255 / 1199, y * 255 / 899, 0 * x], -1).astype(np.uint8)
+    a = str(images.write(tmp_path / "a.jpg", rgb))
+    read, asked = images.read, []
+    monkeypatch.setattr(images, "read", lambda *source, **how: asked.append(how) or read(*source, **how))
+    rows = [face(a, 100, 100, 500, 600), face(a, 900, 500, 1200, 900)]
+    crops = wall_of(tmp_path, monkeypatch, rows).say(type="page", label="", page=0)[1]
+    assert asked == [{"max_side": 576}]  # 192 pixels for the smaller face, of 400 on 1200
+    for crop, row in zip(crops, rows, strict=True):
+        box = np.array([row[c] for c in ("x1", "y1", "x2", "y2")], float)
+        whole = boxes.crop(rgb, box, margin=0.25, size=192)
+        assert np.abs(read(crop).astype(int) - whole).mean() < 3
+
+
 def test_a_flip_is_on_disk_and_the_face_stays_on_its_page(tmp_path, monkeypatch):
     a = photo(tmp_path / "a.jpg")
     browser = wall_of(tmp_path, monkeypatch, [face(a), face(a, 50, 50, 70, 70, doubt=0.9)])
@@ -234,6 +289,29 @@ def test_a_box_that_moved_meanwhile_is_not_flipped(tmp_path, monkeypatch):
     reply, _ = browser.say(type="flip", id=0, label="without_mask")
     assert reply["type"] == "error" and "moved or deleted meanwhile" in reply["reason"]
     assert browser.say(type="flip", id=99, label="with_mask")[0]["type"] == "error"
+
+
+def test_a_wall_made_anew_shows_what_was_flipped_before(tmp_path, monkeypatch):
+    rows = [face(photo(tmp_path / "a.jpg")), face(photo(tmp_path / "b.jpg"), doubt=0.9)]
+    wall_of(tmp_path, monkeypatch, rows).say(type="flip", id=1, label="without_mask")
+    again = wall_of(tmp_path, monkeypatch, rows)
+    cells = again.say(type="page", label="", page=0)[0]["cells"]
+    assert [c["label"] for c in cells] == ["with_mask", "without_mask"] and again.widget.changed == 1
+
+
+def test_of_two_boxes_in_one_place_the_one_on_the_wall_is_flipped(tmp_path, monkeypatch):
+    a = photo(tmp_path / "a.jpg")
+    browser = wall_of(tmp_path, monkeypatch, [face(a), face(a, label="without_mask", doubt=0.9)])
+    assert browser.say(type="flip", id=0, label="mask_worn_incorrectly")[0]["type"] == "flipped"
+    assert list(browser.widget.table["label"]) == ["with_mask", "mask_worn_incorrectly"]
+
+
+def test_a_flip_that_fails_says_what_label_stands(tmp_path, monkeypatch):
+    browser = wall_of(tmp_path, monkeypatch, [face(photo(tmp_path / "a.jpg"))])
+    images.write(tmp_path / "l", b"in the way")
+    reply, _ = browser.say(type="flip", id=0, label="without_mask")
+    assert (reply["type"], reply["label"]) == ("error", "with_mask") and str(tmp_path / "l") in reply["reason"]
+    assert "Errno" not in reply["reason"]
 
 
 def test_a_missing_photo_leaves_a_hole_in_the_wall_and_the_rest_stands(tmp_path, monkeypatch):

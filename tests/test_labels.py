@@ -296,10 +296,12 @@ def test_bad_files_are_listed_and_the_good_boxes_kept(tmp_path):
     voc(tmp_path / "e.xml", thing(1, 2, 3, 4), size="<size><width>640</width><height>480</height></size>")
     images.write(tmp_path / "f.jpg", b"\xff\xd8\xff\xe0 no picture")
     voc(tmp_path / "f.xml", thing(1, 2, 3, 4))
+    voc(tmp_path / "g.xml", thing(1, 2, 3, 4), name="other.jpg")
     images.write(tmp_path / "with_mask" / "cut.jpg", photo(tmp_path / "g.jpg").read_bytes()[:400])
     table, problems = labels.read_folder(tmp_path)
     kept = {(Path(r.image).name, r.x1, r.x2, r.y2) for r in table.itertuples()}
-    assert kept == {("a.jpg", 1, 3, 4), ("c.jpg", 90, 100, 80), ("c.jpg", 90, 100, 10), ("d.jpg", 1, 3, 4)}
+    assert kept == {("a.jpg", 1, 3, 4), ("c.jpg", 90, 100, 80), ("c.jpg", 90, 100, 10), ("d.jpg", 1, 3, 4),
+                    ("g.jpg", 1, 3, 4)}  # fmt: skip
     said = [f"{Path(p.file).name}:{p.line}: {p.reason}" for p in problems.itertuples()]
     for start in (
         "a.xml:5: box without area",
@@ -311,10 +313,11 @@ def test_bad_files_are_listed_and_the_good_boxes_kept(tmp_path):
         "d.xml:0: no size stated",
         "e.xml:0: made for another image: size says 640 × 480, e.jpg is 100 × 80",
         "f.xml:0: unreadable image f.jpg: ",
+        "g.xml:2: filename says 'other.jpg'; taken for g.jpg",
         "gone.xml:0: no such image: 'gone.jpg'",
     ):
         assert any(line.startswith(start) for line in said), (start, said)
-    assert len(said) == 10
+    assert len(said) == 11
 
 
 def test_boxes_can_be_read_as_published(tmp_path):

@@ -293,6 +293,9 @@ def test_an_empty_folder_and_one_photo_are_told_apart(run: Command, tmp_path: Pa
         code, _, complained = run(*command)
         assert code == 2 and "no images in it" in complained
     photo = images.write(tmp_path / "photos/a.png", coloured())
+    for words, why in ((("--roi", "mask"), "is a folder"), (("--roi", "mask", "--labelimg"), "give one of them")):
+        code, _, complained = run("label", tmp_path, *words)
+        assert code == 2 and why in complained
     code, said, _ = run("label", photo)
     assert code == 0 and said.startswith("1 faces of 1 photos") and photo.with_suffix(".xml").is_file()
 

@@ -204,6 +204,18 @@ def test_still_pictures_show_boxes_and_crops_and_survive_a_missing_photo(tmp_pat
 # ── windows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_what_a_person_saves_while_the_model_looks_stands(tmp_path):
+    a = photo(tmp_path / "a.jpg")
+
+    def slow(rgb: np.ndarray) -> sv.Detections:
+        images.write(tmp_path / "a.xml", HANDS["saved by labelImg"])
+        return found((1, 1, 9, 9))
+
+    table, skipped = prelabel.prelabel([a], slow, into=tmp_path)
+    assert (tmp_path / "a.xml").read_text() == HANDS["saved by labelImg"] and skipped == []
+    assert list(table["origin"]) == ["manual"]
+
+
 def test_without_a_display_windows_are_refused_with_the_reason(tmp_path, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -225,9 +237,12 @@ def test_a_display_that_is_not_there_does_not_take_us_with_it(tmp_path, monkeypa
 def test_label_img_refuses_what_it_would_mix_up(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no photos"):
         prelabel.label_img(tmp_path)
-    photo(tmp_path / "x" / "1.jpg"), photo(tmp_path / "y" / "1.jpg")
-    with pytest.raises(ValueError, match=r"x/1.jpg and y/1.jpg would share a label file"):
+    photo(tmp_path / "x" / "1.jpg"), photo(tmp_path / "y" / "1.jpg"), photo(tmp_path / "z" / "1.png")
+    photo(tmp_path / "z" / "1.jpg")
+    with pytest.raises(ValueError, match=r"z/1.jpg and z/1.png would share a label file"):
         prelabel.label_img(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"1.jpg is a file; give a folder"):
+        prelabel.label_img(tmp_path / "x" / "1.jpg")
     monkeypatch.setattr(prelabel.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(prelabel.NoWindow, match="pip install"):
         prelabel.label_img(tmp_path / "x")

@@ -5,6 +5,7 @@ the same four numbers, so nothing is added or taken on the way. What a person sa
 `<origin>auto</origin>` counts as a person's (labelImg drops that element when it saves).
 """
 
+from .book import Book
 from .coco import read_coco, write_coco
 from .columns import COLUMNS, table, to_detections
 from .converting import FORMATS, convert
@@ -20,6 +21,7 @@ __all__ = [
     "COLUMNS",
     "FORMATS",
     "REMOVED",
+    "Book",
     "FormatError",
     "convert",
     "corrected",

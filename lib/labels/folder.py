@@ -170,6 +170,8 @@ class _Read:
             missing = (0, f"no such image: {said.filename or note.file.stem!r} is not in the folder")
             return _Found(note, "", [], listed(note.file, [*said.problems, missing]))
         rows, problems = self._rows(note, said, photo)
+        if isinstance(said, voc.Voc) and (named := said.filename) and Path(named.replace("\\", "/")).stem != photo.stem:
+            problems.append((said.name_line, f"filename says {named!r}; taken for {photo.name}, by its own name"))
         person = (
             said.verified or not said.rows and said.origin != "auto" if isinstance(said, voc.Voc) else not said.rows
         )

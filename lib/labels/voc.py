@@ -76,8 +76,9 @@ class _Tree(ContentHandler):
 
 @dataclass
 class Voc(Said):
-    """What one Pascal VOC file says, and whose word it is."""
+    """What one Pascal VOC file says, and whose word it is; name_line: where it names its photo."""
 
+    name_line: int = 0
     origin: str = ""
     verified: bool = False
 
@@ -105,8 +106,9 @@ def parse(path: Path) -> Voc:
                 problems.append((trouble.line, trouble.reason))
             else:
                 rows.append(row | _said(node, row, size_known))
-    verified = root.attributes.get("verified") == "yes"
-    return Voc(root.word("filename"), size_known, rows, problems, origin=origin, verified=verified)
+    verified, name = root.attributes.get("verified") == "yes", root.child("filename")
+    line = name.line if name else 0
+    return Voc(root.word("filename"), size_known, rows, problems, name_line=line, origin=origin, verified=verified)
 
 
 def _tree(path: Path) -> _Node:

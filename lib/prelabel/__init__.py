@@ -137,6 +137,8 @@ class _Prelabel:
         size = rgb.shape[1], rgb.shape[0]
         rows = _rows(self.detector(rgb), size, hint=task.hint)
         rows = [{**row, "image": task.photo, "source": task.source} for row in rows]
+        if labels.owner(task.target) not in ("", "auto"):  # somebody labelled it while the model looked
+            return self(task)
         try:
             labels.write_voc(task.target, labels.table(rows), size=size, image=task.photo)
         except OSError as trouble:
@@ -269,19 +271,20 @@ def label_img(
 ) -> subprocess.Popen:
     """Start the real labelImg on a folder of photos, in a process of its own; it keeps running when we do not wait.
 
-    into: where its VOC files are and go, by default the folder itself. Raises FileNotFoundError for a folder without
-    photos, ValueError where two photos of one name in different subfolders would share a file, NoWindow where there
+    into: where its VOC files are and go, in the subfolders that the photos have; by default the folder itself. Raises
+    FileNotFoundError for a folder without photos, ValueError where two photos would share a file, NoWindow where there
     is no display or no labelImg.
     """
     folder = Path(folder).resolve()
     photos = images.find(folder)
     if not photos:
         raise FileNotFoundError(f"folder: no photos in {folder}")
-    by_stem: dict[str, Path] = {}
+    first: dict[Path, Path] = {}
     for photo in photos:
-        if by_stem.setdefault(photo.stem, photo) != photo:
-            other, one = by_stem[photo.stem].relative_to(folder), photo.relative_to(folder)
-            raise ValueError(f"folder: {other} and {one} would share a label file; open one subfolder at a time")
+        other = first.setdefault(labels.voc_path(photo, folder, root=folder), photo)
+        if other != photo:
+            one, two = other.relative_to(folder), photo.relative_to(folder)
+            raise ValueError(f"folder: {one} and {two} would share a label file; rename one of the two")
     for module in ("PyQt5", "labelImg"):
         if importlib.util.find_spec(module) is None:
             raise NoWindow(f"labelImg: {module} is not installed; run: pip install 'face-mask-workbench[label]'")

@@ -7,6 +7,7 @@ move. The repairs here are made in memory; nothing of the installed package is t
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 __all__ = ["label_img", "roi"]
@@ -39,7 +40,8 @@ def label_img(arguments: list[str]) -> int:
     """Run labelImg with (images, file of classes, folder of labels) until its window is closed.
 
     Repaired: floats for integers; panning, whose integer signal gets floats; boxes at the left or top edge, which
-    labelImg moves in by a pixel when it saves. Saving by itself when the next photo opens is switched on.
+    labelImg moves in by a pixel when it saves; the labels of photos in subfolders, which it looks for and puts at the
+    top. Saving by itself when the next photo opens is switched on.
     """
     for name in [n for n in os.environ if n.startswith("QT_") and n.endswith(("PATH", "FONTDIR"))]:
         del os.environ[name]  # set by `import cv2`; with them QApplication aborts
@@ -56,9 +58,28 @@ def label_img(arguments: list[str]) -> int:
     signal = libs.canvas.Canvas.scrollRequest
     libs.canvas.Canvas.scrollRequest = property(lambda self: _Whole(signal.__get__(self)))
     libs.labelFile.LabelFile.convert_points_to_bnd_box = staticmethod(_bounds)
+    _follow(program.MainWindow, Path(arguments[0]), Path(arguments[2]))
     application, window = program.get_main_app(["labelImg", *arguments])
     window.auto_saving.setChecked(True)
     return application.exec_()
+
+
+def _follow(window: Any, folder: Path, into: Path) -> None:
+    """Let the folder of labels follow the photo that is opened, until the person chooses another in the window."""
+    from .. import labels
+
+    load, last = window.load_file, [str(into)]
+
+    def load_file(self: Any, file_path: str | None = None) -> bool:
+        if file_path and self.default_save_dir == last[-1]:
+            inside = Path(file_path).is_relative_to(folder)
+            home = labels.voc_path(file_path, into, root=folder).parent if inside else Path(file_path).parent
+            home.mkdir(parents=True, exist_ok=True)
+            last.append(str(home))
+            self.default_save_dir = last[-1]
+        return load(self, file_path)
+
+    window.load_file = load_file
 
 
 def _bounds(points: list[tuple[float, float]]) -> tuple[int, int, int, int]:

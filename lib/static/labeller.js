@@ -12,6 +12,7 @@ const KEYS = [
   ["N", "new box in the middle; or drag on the photo (Shift: over another box)"],
   ["Delete", "remove the chosen box"],
   ["Ctrl Z, Ctrl Y", "undo, redo"],
+  ["Ctrl S", "save again what could not be saved"],
   ["+ − 0", "zoom in, out, whole photo (Ctrl wheel, two fingers; Space drags)"],
   ["Enter", "done: the boxes are right; next photo"],
   ["S, B", "skip, back"],
@@ -36,6 +37,7 @@ function inkOn(colour) {
 }
 
 const copy = (faces) => faces.map((face) => ({ ...face }));
+const gist = (faces) => faces.map((f) => [f.x1, f.y1, f.x2, f.y2, f.label, f.origin].join()).join(";");
 const clamp = (value, low, high) => Math.min(Math.max(value, low), Math.max(low, high));
 const percent = (score) => (score == null ? "" : ` ${Math.round(100 * score)} %`);
 
@@ -45,7 +47,8 @@ function render({ model, el }) {
   const word = (name) => known[name]?.word ?? name;
 
   // ── what is shown ──────────────────────────────────────────────────────────────────────────────────────────────
-  let photo = null; // {at, name, width, height, judged}
+  const me = Math.random().toString(36).slice(2); // of several pages on one kernel, this one
+  let photo = null; // {at, name, width, height, judged, state, broken}; state: of its file, when we last heard of it
   let faces = [];
   let chosen = -1;
   let nextClass = classes[0].name;
@@ -56,13 +59,13 @@ function render({ model, el }) {
   let spaceDown = false;
   let wanted = -1;
   let ticket = 0;
-  let saved = 0;
   let timer = 0;
   let lateTimer = 0;
   let frame = 0;
   let lastNudge = 0;
   const pictures = new Map(); // at → object URL
   const histories = new Map(); // at → {undo, redo, last}
+  const unsaved = new Map(); // at → the message that Python has not confirmed; `failed`: why it could not
   const pointers = new Map();
 
   const button = (text, label, key, action, extra = {}) =>
@@ -110,12 +113,14 @@ function render({ model, el }) {
   const doneButton = button("Done, next ✓", "The boxes are right; next photo", "Enter", () => finish(),
     { class: "fm-button fm-primary" });
   const foot = make("div", { class: "fm-bar fm-foot" },
-    button("‹ Back", "Photo before", "B", () => go(photo ? photo.at - 1 : 0)),
+    button("‹ Back", "Photo before", "B", () => go(wanted - 1)),
     make("span", { class: "fm-progress" }, meter, where), make("span", { class: "fm-space" }), state,
-    button("Skip ›", "Leave it for later; next photo", "S", () => skip()), doneButton);
+    make("span", { class: "fm-group" }, button("Skip ›", "Leave it for later; next photo", "S", () => skip()), doneButton));
   const voice = make("div", { class: "fm-voice", "aria-live": "polite" });
   const root = make("div", { class: "fm-labeller", "data-lm-suppress-shortcuts": "true" }, bar, stage, help, foot, voice);
   el.append(root);
+
+  const ready = () => photo && photo.at === wanted && !photo.broken; // not while the next photo is on its way
 
   // ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────
   function schedule() {
@@ -239,18 +244,18 @@ function render({ model, el }) {
     if (history.undo.length > 200) history.undo.shift();
     lastNudge = together ? performance.now() : 0;
     history.redo = [];
-    history.last = JSON.stringify(faces);
+    history.last = gist(faces);
     later();
     schedule();
   }
 
   function step(from, to) {
-    const history = photo && histories.get(photo.at);
+    const history = ready() && histories.get(photo.at);
     if (!history?.[from].length) return;
     history[to].push(copy(faces));
     faces = history[from].pop();
     chosen = Math.min(chosen, faces.length - 1);
-    history.last = JSON.stringify(faces);
+    history.last = gist(faces);
     lastNudge = 0;
     say(from === "undo" ? "Undone" : "Done again");
     later();
@@ -260,6 +265,7 @@ function render({ model, el }) {
   function mine(face) { return Object.assign(face, { origin: "manual" }); }
 
   function setClass(name) {
+    if (!ready()) return;
     nextClass = name;
     const face = faces[chosen];
     if (face && (face.label !== name || face.origin === "auto")) {
@@ -285,7 +291,7 @@ function render({ model, el }) {
   }
 
   function addBox() {
-    if (!photo) return;
+    if (!ready()) return;
     const w = Math.min(photo.width, stage.clientWidth / view.scale) / 5;
     const cx = clamp((stage.clientWidth / 2 - view.x) / view.scale, 0, photo.width);
     const cy = clamp((stage.clientHeight / 2 - view.y) / view.scale, 0, photo.height);
@@ -298,7 +304,7 @@ function render({ model, el }) {
   }
 
   function deleteBox() {
-    if (!faces[chosen]) return;
+    if (!faces[chosen] || !ready()) return;
     const before = copy(faces);
     faces.splice(chosen, 1);
     chosen = Math.min(chosen, faces.length - 1);
@@ -313,6 +319,7 @@ function render({ model, el }) {
       view.y -= dy * 40;
       return photo && settle();
     }
+    if (!ready()) return;
     const before = copy(faces);
     if (sizing) place(face, { ...face, x2: Math.max(face.x1 + 1, face.x2 + dx), y2: Math.max(face.y1 + 1, face.y2 + dy) });
     else {
@@ -343,24 +350,46 @@ function render({ model, el }) {
   function save(final) {
     clearTimeout(timer);
     timer = 0;
+    send({ type: "save", at: photo.at, page: me, state: photo.state, faces: copy(faces), final });
+  }
+
+  function send(message) { // what Python does not confirm is kept, and sent again
     ticket += 1;
-    model.send({ type: "save", at: photo.at, ticket, faces: copy(faces), final });
+    unsaved.set(message.at, { ...message, ticket, failed: "" });
+    model.send(unsaved.get(message.at));
     status("saving …");
     clearTimeout(lateTimer);
-    lateTimer = setTimeout(() => saved < ticket && status("not saved yet: the kernel is busy or gone", "fm-bad"), 5000);
+    lateTimer = setTimeout(() => unsaved.size && status("not saved yet: the kernel is busy or gone", "fm-bad"), 5000);
+  }
+
+  function retry() { [...unsaved.values()].filter((message) => message.failed).forEach(send); }
+
+  function complain() { // whether something could not be saved
+    const worst = [...unsaved.values()].find((message) => message.failed);
+    if (worst) status(`not saved: ${worst.failed} (Ctrl S tries again)`, "fm-bad");
+    return !!worst;
   }
 
   function flush() { if (timer) save(false); }
 
+  function warn(event) { if (unsaved.size) event.preventDefault(); } // the browser asks before it leaves the page
+
+  function letGo() { // a box that is being dragged goes back where it was
+    if (gesture?.before) faces = gesture.before;
+    gesture = null;
+  }
+
   function go(number) {
+    letGo();
     flush();
+    retry();
     const count = model.get("count");
     if (!count) return;
     if (number >= count) return finale();
     wanted = clamp(number, 0, count - 1);
     model.set("at", wanted);
     model.save_changes();
-    model.send({ type: "open", at: wanted, picture: !pictures.has(wanted) });
+    model.send({ type: "open", at: wanted, page: me, picture: !pictures.has(wanted) });
     if (pictures.has(wanted)) img.src = pictures.get(wanted);
     else stage.classList.add("fm-waiting");
   }
@@ -372,11 +401,11 @@ function render({ model, el }) {
   }
 
   function finish() {
-    if (!photo || photo.at !== wanted) return;
-    clearTimeout(timer);
-    timer = 0;
+    if (photo?.broken) return skip();
+    if (!ready()) return;
+    letGo();
     faces.forEach((face) => face.origin === "auto" && mine(face));
-    histories.get(photo.at).last = JSON.stringify(faces);
+    histories.get(photo.at).last = gist(faces);
     save(true);
     schedule();
     if (photo.at + 1 < model.get("count")) go(photo.at + 1);
@@ -384,36 +413,80 @@ function render({ model, el }) {
   }
 
   function skip() {
-    if (!photo) return;
-    flush();
-    model.send({ type: "skip", at: photo.at });
-    go(photo.at + 1);
+    if (photo?.at !== wanted) return;
+    model.send({ type: "skip", at: wanted });
+    go(wanted + 1);
   }
 
   function receive(message, buffers) {
+    if (message.type === "photo" && buffers?.length) keep(message.at, buffers[0]);
+    if (message.page !== me) return overhear(message);
     if (message.type === "photo") {
-      if (buffers?.length) keep(message.at, buffers[0]);
-      if (message.at === wanted && photo?.at !== wanted) show(message);
+      if (message.ticket != null) meanwhile(message);
+      else if (message.at === wanted) (photo?.at === wanted ? renew : show)(message);
     } else if (message.type === "saved") {
-      saved = Math.max(saved, message.ticket ?? 0);
-      if (photo?.at === message.at) photo.judged = message.judged;
-      if (saved >= ticket && !timer) status("saved ✓", "fm-good");
+      if (unsaved.get(message.at)?.ticket === message.ticket) unsaved.delete(message.at);
+      if (photo?.at === message.at) Object.assign(photo, { judged: message.judged, state: message.state });
+      if (!complain() && !unsaved.size && !timer) status("saved ✓", "fm-good");
       progress();
     } else if (message.type === "error") {
-      if (message.ticket == null && message.at === wanted && photo?.at !== wanted) {
-        photo = null;
-        faces = [];
-        note.textContent = message.reason;
-        note.hidden = false;
-        img.hidden = true;
-        layer.replaceChildren();
-        photo = { at: message.at, name: "", width: 1, height: 1, judged: false };
-        histories.set(message.at, { undo: [], redo: [], last: "" });
-        stage.classList.remove("fm-waiting");
-        progress();
-      }
-      status(message.ticket == null ? message.reason : `not saved: ${message.reason}`, "fm-bad");
+      const mine = unsaved.get(message.at);
+      if (message.ticket == null) refused(message);
+      else if (mine?.ticket === message.ticket) mine.failed = message.reason;
+      complain();
     }
+  }
+
+  function overhear(message) { // another page of this kernel saved the photo that we show
+    const ours = timer || unsaved.has(message.at) || gesture;
+    if (message.type === "saved" && message.at === photo?.at && !ours) {
+      model.send({ type: "open", at: message.at, page: me, picture: false });
+    }
+  }
+
+  function refused(message) { // a photo that cannot be shown
+    if (message.at === wanted && photo?.at !== wanted) {
+      photo = { at: message.at, name: "", width: 1, height: 1, judged: false, broken: true };
+      faces = [];
+      note.textContent = message.reason;
+      note.hidden = false;
+      img.hidden = true;
+      layer.replaceChildren();
+      histories.set(message.at, { undo: [], redo: [], last: "" });
+      stage.classList.remove("fm-waiting");
+      progress();
+    }
+    status(message.reason, "fm-bad");
+  }
+
+  function renew(message) { // the photo that we show, as its file is now
+    if (timer || unsaved.has(message.at) || gesture || gist(faces) === gist(message.faces)) return;
+    replace(message, faces);
+  }
+
+  function meanwhile(message) { // Python did not save: somebody else's boxes are in the file
+    const mine = unsaved.get(message.at);
+    if (mine?.ticket !== message.ticket) return;
+    unsaved.delete(message.at);
+    clearTimeout(timer);
+    timer = 0;
+    replace(message, photo?.at === message.at ? faces : mine.faces);
+    status(`${message.name} was changed elsewhere and is shown as it is now; Ctrl Z brings back your boxes`, "fm-bad");
+    say(state.textContent);
+  }
+
+  function replace(message, mine) { // the file's boxes instead of mine, which are one undo away
+    const history = histories.get(message.at);
+    history.undo.push(copy(mine));
+    history.redo = [];
+    history.last = gist(message.faces);
+    if (photo?.at !== message.at) return;
+    letGo();
+    faces = message.faces;
+    Object.assign(photo, { state: message.state, judged: message.judged });
+    chosen = -1;
+    progress();
+    schedule();
   }
 
   function keep(number, bytes) {
@@ -428,9 +501,11 @@ function render({ model, el }) {
   }
 
   function show(message) {
-    photo = { at: message.at, name: message.name, width: message.width, height: message.height, judged: message.judged };
-    faces = message.faces;
-    const text = JSON.stringify(faces);
+    const { at: number, name, width, height, judged } = message;
+    const { faces: drawn, state: file } = unsaved.get(number) ?? message; // what could not be saved is still here
+    photo = { at: number, name, width, height, judged, state: file };
+    faces = copy(drawn);
+    const text = gist(faces);
     if (histories.get(photo.at)?.last !== text) histories.set(photo.at, { undo: [], redo: [], last: text });
     chosen = faces.length === 1 ? 0 : -1;
     sizing = drawing = false;
@@ -441,10 +516,10 @@ function render({ model, el }) {
     stage.classList.remove("fm-waiting");
     fit();
     progress();
-    if (saved >= ticket) status(photo.judged ? "done ✓" : "", "fm-good");
+    if (!unsaved.size) status(photo.judged ? "done ✓" : "", "fm-good");
     say(`Photo ${photo.at + 1} of ${model.get("count")}, ${faces.length} boxes`);
     const next = photo.at + 1;
-    if (next < model.get("count") && !pictures.has(next)) model.send({ type: "open", at: next });
+    if (next < model.get("count") && !pictures.has(next)) model.send({ type: "open", at: next, page: me });
   }
 
   // ── pointers ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -478,6 +553,7 @@ function render({ model, el }) {
     if (!photo || event.button === 2) return;
     event.preventDefault();
     stage.focus({ preventScroll: true });
+    if (!ready()) return;
     stage.setPointerCapture(event.pointerId);
     const p = at(event);
     pointers.set(event.pointerId, p);
@@ -612,7 +688,8 @@ function render({ model, el }) {
       const letter = key.toLowerCase();
       if (letter === "z") step(...(event.shiftKey ? ["redo", "undo"] : ["undo", "redo"]));
       else if (letter === "y") step("redo", "undo");
-      else return letter === "s"; // it is saved already
+      else if (letter === "s") flush(), [...unsaved.values()].forEach(send); // the rest is saved already
+      else return false;
       return true;
     }
     if (event.altKey) return false;
@@ -627,8 +704,8 @@ function render({ model, el }) {
     if (onButton && (key === "Enter" || key === " ")) return false;
     const actions = {
       n: addBox, Delete: deleteBox, Backspace: deleteBox, "+": () => zoom(1.4), "=": () => zoom(1.4),
-      "-": () => zoom(1 / 1.4), 0: fit, Enter: finish, s: skip, b: () => go((photo?.at ?? 1) - 1),
-      PageDown: skip, PageUp: () => go((photo?.at ?? 1) - 1), Escape: () => choose(-1), "?": toggleHelp,
+      "-": () => zoom(1 / 1.4), 0: fit, Enter: finish, s: skip, b: () => go(wanted - 1),
+      PageDown: skip, PageUp: () => go(wanted - 1), Escape: () => choose(-1), "?": toggleHelp,
       r: () => { sizing = !sizing; say(sizing ? "Arrows change the size" : "Arrows move the box"); schedule(); },
       " ": () => { spaceDown = true; stage.style.cursor = "grab"; },
     };
@@ -653,6 +730,7 @@ function render({ model, el }) {
   const watch = new ResizeObserver(() => photo && fit());
   watch.observe(stage);
   window.addEventListener("pagehide", flush);
+  window.addEventListener("beforeunload", warn);
   progress();
   if (model.get("count")) go(model.get("at"));
   else note.textContent = "No photos to label.";
@@ -666,6 +744,7 @@ function render({ model, el }) {
     cancelAnimationFrame(frame);
     watch.disconnect();
     window.removeEventListener("pagehide", flush);
+    window.removeEventListener("beforeunload", warn);
     model.off("msg:custom", receive);
     model.off("change:done", progress);
     model.off("change:at", follow);

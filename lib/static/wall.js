@@ -23,6 +23,7 @@ function render({ model, el }) {
   let cells = [];
   let urls = [];
   const undo = [];
+  const underway = new Map(); // id → labels that Python has not confirmed yet
   const ahead = new Map(); // "label/page" → message with crops, asked for before it is needed
 
   const tabs = ["", ...classes.map((c) => c.name)].map((name) => {
@@ -143,9 +144,21 @@ function render({ model, el }) {
   function send(id, name) {
     state.classList.remove("fw-bad");
     state.textContent = "saving …";
+    underway.set(id, (underway.get(id) ?? 0) + 1);
     model.send({ type: "flip", id, label: name });
+    relabel(id, name); // at once: the next click counts from here
+  }
+
+  function relabel(id, name) {
     const i = cells.findIndex((cell) => cell.id === id);
-    if (i >= 0) dress(grid.children[i], { ...cells[i], label: name });
+    if (i >= 0) dress(grid.children[i], Object.assign(cells[i], { label: name }));
+  }
+
+  function answered(message) { // Python's word counts once it has answered all
+    const left = (underway.get(message.id) ?? 1) - 1;
+    if (left) return underway.set(message.id, left);
+    underway.delete(message.id);
+    if (message.label) relabel(message.id, message.label);
   }
 
   function takeBack() {
@@ -158,8 +171,7 @@ function render({ model, el }) {
       if (waiting && message.label === label && message.page === page) show(message, buffers);
       else if (!waiting && message.label === label) ahead.set(`${message.label}/${message.page}`, [message, buffers]);
     } else if (message.type === "flipped") {
-      const i = cells.findIndex((cell) => cell.id === message.id);
-      if (i >= 0) dress(grid.children[i], Object.assign(cells[i], { label: message.label }));
+      answered(message);
       for (const [ready] of ahead.values()) {
         const cell = ready.cells.find((one) => one.id === message.id);
         if (cell) cell.label = message.label;
@@ -168,8 +180,7 @@ function render({ model, el }) {
     } else if (message.type === "error") {
       state.classList.add("fw-bad");
       state.textContent = `not saved: ${message.reason}`;
-      const i = cells.findIndex((cell) => cell.id === message.id);
-      if (i >= 0) dress(grid.children[i], cells[i]);
+      answered(message);
     }
   }
 

@@ -175,6 +175,39 @@ def test_a_finger_draws_and_two_fingers_zoom(lab, launch, folder):
     assert len(boxes(folder / "labels" / "a.xml")) == 2
 
 
+def test_what_others_wrote_and_what_could_not_be_written_is_not_lost(lab, page, folder):
+    rows = faces_of(folder, "a.jpg", (50, 60, 150, 200)) + faces_of(folder, "b.jpg", (10, 10, 60, 80))
+    open_book(lab, page, "races.ipynb", LABELLER, rows, sign=".fm-box")
+    note, state = folder / "labels" / "a.xml", page.locator(".fm-state")
+    his = labels.table([rows[0] | dict(origin="manual", label="without_mask", x1=1), rows[0] | dict(origin="manual")])
+    labels.write_voc(note, his, size=(600, 400))
+    page.locator(".fm-stage").focus()
+    page.keyboard.press("3")
+    state.filter(has_text="a.jpg was changed elsewhere").wait_for()
+    assert page.locator(".fm-box").count() == 2 and list(labels.read_voc(note)["label"]) == [
+        "without_mask",
+        "with_mask",
+    ]
+    page.keyboard.press("Control+z")
+    lab.until(lambda: list(labels.read_voc(note)["label"]) == ["mask_worn_incorrectly"])
+
+    page.keyboard.press("s")
+    page.locator(".fm-where", has_text="2 of 2").wait_for()
+    (folder / "labels").rename(folder / "away")
+    images.write(folder / "labels", b"no folder")  # no file can be written now
+    page.keyboard.press("3")
+    state.filter(has_text="not saved").wait_for()
+    page.keyboard.press("b")
+    page.locator(".fm-where", has_text="1 of 2").wait_for()
+    assert state.inner_text().startswith("not saved")
+    (folder / "labels").unlink()
+    (folder / "away").rename(folder / "labels")
+    page.keyboard.press("Control+s")
+    lab.until((folder / "labels" / "b.xml").is_file)
+    assert list(labels.read_voc(folder / "labels" / "b.xml")["label"]) == ["mask_worn_incorrectly"]
+    state.filter(has_text="saved ✓").wait_for()
+
+
 def test_one_of_a_hundred_boxes_on_a_large_photo_is_dragged_alone(lab, page, folder):
     many = [
         (40 + 390 * (i % 10), 30 + 290 * (i // 10), 340 + 390 * (i % 10), 280 + 290 * (i // 10)) for i in range(100)
