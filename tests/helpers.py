@@ -23,14 +23,14 @@ def bright(rgb: np.ndarray) -> sv.Detections:
     return sv.Detections(np.array(box, np.float32).reshape(-1, 4), confidence=p.max(1, initial=0), data=data)
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 60, every: float = 0.05) -> Any:
+def until(condition: Callable[[], Any], what: str = "something", *, seconds: float = 60, every: float = 0.05) -> Any:
     """Wait for something to become true; what it became."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if value := condition():
             return value
         time.sleep(every)
-    raise AssertionError(f"waited {seconds} s in vain")
+    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 @contextmanager

@@ -3,26 +3,15 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import helpers
 import numpy as np
 import pytest
+from helpers import until
 
 from lib import images, labels, prelabel
-
-TOOLS = ("Xvfb", "xdotool", "openbox")
-
-
-def wait(condition: Callable[[], object], what: str, *, seconds: float = 20) -> object:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := condition():
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds} s for {what}")
 
 
 @pytest.fixture
@@ -56,9 +45,9 @@ def open_window(process: subprocess.Popen) -> None:
         assert process.poll() is None, f"labelImg ended with {process.returncode}"
         return subprocess.run(search, capture_output=True, text=True, check=False).stdout.split("\n")[0]
 
-    number = wait(window, "labelImg's window")
+    number = until(window, "labelImg's window")
     activate = ["xdotool", "windowactivate", "--sync", number]  # refused until the window manager is there
-    wait(lambda: subprocess.run(activate, capture_output=True, check=False).returncode == 0, "the window manager")
+    until(lambda: subprocess.run(activate, capture_output=True, check=False).returncode == 0, "the window manager")
     keys("windowsize", "--sync", number, 1200, 800)
     keys("windowmove", "--sync", number, 10, 20)
     keys("key", "ctrl+f", "sleep", 0.5)
@@ -80,8 +69,8 @@ def test_a_box_drawn_in_labelimg_is_saved_and_found_again(tmp_path, display, mon
         drag((420, 300), (620, 520))
         keys("sleep", 0.4, "type", "without_mask")
         keys("sleep", 0.2, "key", "Return", "sleep", 0.2, "key", "Return", "sleep", 0.2, "key", "ctrl+s")
-        wait((into / "a.xml").is_file, "the saved file")
-        drawn = wait(lambda: labels.read_voc(into / "a.xml").to_dict("records"), "a box in it")[0]
+        until((into / "a.xml").is_file, "the saved file")
+        drawn = until(lambda: labels.read_voc(into / "a.xml").to_dict("records"), "a box in it")[0]
         assert drawn["label"] == "without_mask" and drawn["origin"] == "manual"
         assert drawn["x2"] - drawn["x1"] > 50 and drawn["y2"] - drawn["y1"] > 50
         assert labels.owner(into / "a.xml") == "manual"
@@ -108,7 +97,7 @@ def test_a_box_drawn_in_labelimg_is_saved_and_found_again(tmp_path, display, mon
         assert labels.owner(b) == "manual" and his["label"] == "with_mask"
         assert [his[c] for c in ("x1", "y1", "x2", "y2")] == [0, 0, 60, 80]
         keys("key", "Delete", "sleep", 0.3, "key", "ctrl+s")
-        wait(lambda: not len(labels.read_voc(b)), "the box to go")
+        until(lambda: not len(labels.read_voc(b)), "the box to go")
         assert not (into / "b.xml").exists()
         assert process.poll() is None
     finally:
