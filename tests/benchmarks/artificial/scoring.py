@@ -94,8 +94,10 @@ def _row(test: str, arm: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
     figures |= {"two classes": _mean(one["two_class"] for one in real)}
     figures |= {"incorrect, recall": _mean(one["recall"].get(NAMES[2]) for one in real)}
     figures |= {"incorrect, precision": _mean(one["precision_worn_incorrectly"] for one in real)}
-    alike = _mean((run.get("lookalikes") or {}).get("false_mask_rate") for run in runs)
-    return figures | {"look-alikes masked": alike, "dev": _mean(run["dev"]["balanced_accuracy"] for run in runs)}
+    alike = [run["lookalikes"] for run in runs if run.get("lookalikes")]
+    figures |= {"look-alikes masked": _mean(one["false_mask_rate"] for one in alike)}
+    figures |= {"or worn incorrectly": _mean(one["false_mask_rate"] + one["worn_incorrectly_rate"] for one in alike)}
+    return figures | {"dev": _mean(run["dev"]["balanced_accuracy"] for run in runs)}
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
