@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from helpers import until
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SHOWN = "--expose-app-in-browser"  # so that a test can run commands
@@ -68,16 +68,6 @@ class Lab:
         page.evaluate(
             "async () => { await jupyterapp.restored; await jupyterapp.commands.execute('notebook:run-all-cells') }"
         )
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 60) -> Any:
-    """Wait for something to become true; what it became."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain")
 
 
 @contextmanager
