@@ -26,7 +26,7 @@ test: install
 	@$(BIN)/python -m lib doctor --need test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@MASK_OFFLINE=1 $(BIN)/python -m pytest
+	@MASK_OFFLINE=1 $(BIN)/python -m pytest --durations=25
 
 quick: install
 	@MASK_OFFLINE=1 $(BIN)/python -m pytest -q -m "not slow" --ignore tests/browser --ignore tests/notebooks

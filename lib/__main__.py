@@ -569,7 +569,8 @@ def convert(folder: Path, to: str, out: Path, corrections: Path | None) -> None:
 @click.option("--logdir", type=click.Path(file_okay=False), help="Also write a log for TensorBoard here.")
 @click.option("--sweep", help="Try many plans instead: a TOML file, or words as in 'rate=1e-4,1e-3 batch=16,32'.")
 @click.option("--seed", default=0, show_default=True, help="Another chance: split, network and order of the faces.")
-def train(recipe: str, data: str, out: str, seed: int, **options: str | None) -> None:
+@click.option("--everything", is_flag=True, help="photos-853 teaches too: RECIPE-all, which nothing there measures.")
+def train(recipe: str, data: str, out: str, seed: int, everything: bool, **options: str | None) -> None:
     """Train a model that ships: faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare below --data.
 
     Up to an hour on two cores; a run that was ended goes on where it was. Your own photos are trained by
@@ -597,7 +598,8 @@ def train(recipe: str, data: str, out: str, seed: int, **options: str | None) ->
     context = multiprocessing.get_context("spawn")  # a fork of TensorFlow's threads may hang
     with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         done = room.recipe(data, into=out, name=recipe, cache=cache, logdir=logdir, executor=pool,
-                           progress=tqdm if sys.stderr.isatty() else None, seed=seed)  # fmt: skip
+                           progress=tqdm if sys.stderr.isatty() else None, seed=seed,
+                           everything=everything)  # fmt: skip
     click.echo(json.dumps(done.card["measures"], indent=1))
     click.echo(room.speed(done.history))
 

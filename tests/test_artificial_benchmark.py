@@ -241,12 +241,15 @@ def test_a_share_of_masks_is_seen_together_with_what_is_no_mask():
     assert not any(w.beside for w in plain)
 
 
-def test_the_table_has_a_row_for_each_arm_that_was_tested():
-    probabilities = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.6, 0.3, 0.1]])
+def test_the_table_has_a_row_for_each_arm_that_was_tested_and_the_mean_of_its_seeds():
+    right = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.1, 0.2, 0.7], [0.1, 0.8, 0.1]])
+    half = np.array([[0.9, 0.05, 0.05], [0.2, 0.7, 0.1], [0.1, 0.7, 0.2], [0.6, 0.3, 0.1]])
     faces = pd.DataFrame({"label": [WITH, WITHOUT, NAMES[2], WITHOUT], "unit": list("abcd")})
-    measured = scoring.figures(faces, probabilities)
-    told = {"test": measured, "dev": measured, "faces_an_epoch": 9}
-    report = {"how": "so", "plan": {}, "photos-853": {"real": told, "only-dev": {"dev": measured}}}
+    good, poor = (scoring.figures(faces, probabilities) for probabilities in (right, half))
+    runs = [{"test": good, "dev": good, "faces_an_epoch": 9}, {"test": poor, "dev": good, "faces_an_epoch": 9}]
+    report = {"how": "so", "plan": {}, "photos-853": {"real": runs, "only-dev": [{"dev": good}]}}
     (row,) = scoring.table(report)
-    assert (row["test"], row["arm"], row["faces that teach"]) == ("photos-853", "real", 9)
-    assert row["balanced accuracy"] == 0.75 and row["incorrect, recall"] == 1.0 and row["look-alikes masked"] is None
+    assert (row["test"], row["arm"], row["faces that teach"], row["seeds"]) == ("photos-853", "real", 9, 2)
+    assert row["balanced accuracy"] == 0.875 and row["seeds from, to"] == [0.75, 1.0] and row["dev"] == 1.0
+    assert row["incorrect, recall"] == 0.5 and row["incorrect, precision"] == 1.0  # the poor one never said it
+    assert row["look-alikes masked"] is None

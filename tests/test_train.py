@@ -459,6 +459,20 @@ def test_gather_leaves_out_the_photos_of_the_test(shared: Path) -> None:
     assert sides.min() >= 16 and not table["image"].str.contains("photos-853").any()
 
 
+def test_everything_reads_the_test_of_record_too_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("photos-labelled", "photos-853"):
+        images.write(tmp_path / name / "with_mask" / "a.png", images.encode(np.zeros((40, 40, 3), np.uint8), ".png"))
+    assert set(train.gather(tmp_path)["source"]) == {"photos-labelled"}
+    assert set(train.gather(tmp_path, everything=True)["source"]) == {"photos-labelled", "photos-853"}
+
+    monkeypatch.setattr(recipe, "prepare", lambda table, **_: table.assign(split="train"))
+    monkeypatch.setattr(recipe, "taught", lambda table, *_, **__: (table, np.zeros(0)))
+    monkeypatch.setattr(recipe, "fit", lambda *_, name, facts, **__: (name, facts))
+    name, facts = train.recipe(tmp_path, into=tmp_path / "out", name="small", everything=True)
+    assert name == "small-all" and "--everything" in facts["command"] and "photos-853 taught it" in facts["limits"][-1]
+    assert (tmp_path / "out" / "small-all-split.json").is_file()
+
+
 def test_gather_of_an_empty_folder_names_what_it_wants(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="has none of faces-4k"):
         train.gather(tmp_path)

@@ -32,7 +32,7 @@ RECIPES = {
 }
 FOLDERS = ("faces-4k", "photos-labelled", "photos-worn-incorrectly")  # class folders or Pascal VOC
 BARE = "photos-bare"  # one box a photo in index.csv
-TEST = "photos-853"  # the test of record: never read here
+TEST = "photos-853"  # the test of record: read only where everything shall teach
 MIN_SIDE = 16  # pixels of the shorter side of a box; below that a label is a guess
 TWINS, TWIN_BITS = 0.2, 30  # look-alikes that go to one side of the split; up to 44 bits would take a quarter hour
 PERSON = re.compile(r"^\d+_\d+_")  # RMFD's crops in faces-4k; the rest of its bare faces are portraits and copies
@@ -50,19 +50,26 @@ LIMITS = [
     "faces, nearly all of one source, and 730 drawn ones; it is the weakest class.",
     "A face that the face detector does not find gets no answer.",
 ]
+SEEN = f"{TEST} taught it: a figure measured there says nothing about it."
 
 
-def gather(data: str | Path, *, leave_out: Iterable[str] = (), corrections: str | Path | None = None) -> "pd.DataFrame":
+def gather(
+    data: str | Path,
+    *,
+    leave_out: Iterable[str] = (),
+    corrections: str | Path | None = None,
+    everything: bool = False,
+) -> "pd.DataFrame":
     """The table of all faces in the folders of public photos that are below `data`, the test of record left out.
 
     Needs any of faces-4k, photos-labelled, photos-worn-incorrectly and photos-bare; those missing are logged.
-    leave_out: more files, as folder/name of faces-4k; corrections: a list of labels to correct. Raises
-    FileNotFoundError where none is there.
+    leave_out: more files, as folder/name of faces-4k; corrections: a list of labels to correct; everything: photos-853,
+    the test of record, teaches as well. Raises FileNotFoundError where none is there.
     """
     import pandas as pd
 
     data, tables = Path(data), []
-    for name in (*FOLDERS, BARE):
+    for name in (*FOLDERS, BARE, *((TEST,) if everything else ())):
         if not (data / name).is_dir():
             log.warning("recipe: no folder %s; training goes on without it", data / name)
             continue
@@ -125,6 +132,7 @@ def recipe(
     name: str = "full",
     plan: Plan | None = None,
     amount: Amount | None = None,
+    everything: bool = False,
     cache: str | Path | None = None,
     resume: bool = True,
     logdir: str | Path | None = None,
@@ -138,14 +146,16 @@ def recipe(
     masks and look-alikes are drawn on a share of the bare faces that teach (amount), and what is decided is decided on
     validation, where every face is real. name: one of RECIPES, or any name with a plan. cache: a folder that keeps
     boxes, groups and crops for the next run. Takes up to an hour on two cores; killed, it goes on where it was. Writes
-    NAME.keras, .tflite, .json, .csv and NAME-split.json into `into`. changes: fields of the plan; logdir: a folder for
-    TensorBoard. Raises FileNotFoundError where the list of photos that overlap with the test of record is missing.
+    NAME.keras, .tflite, .json, .csv and NAME-split.json into `into`. everything: photos-853 teaches as well; what comes
+    of it is NAME-all, a model to use that can no more be measured there. changes: fields of the plan; logdir: a folder
+    for TensorBoard. Raises FileNotFoundError where the list of photos that overlap with the test of record is missing.
     """
     plan, amount = dataclasses.replace(plan or RECIPES.get(name, Plan()), **changes), amount or Amount()
     started, into = time.monotonic(), Path(into)
     how: dict[str, Any] = {"cache": cache, "executor": executor, "progress": progress}
-    table = prepared(data, seed=plan.seed, **how)
-    split = dataset.write_split(table, into, name=f"{name}-split", seed=plan.seed)
+    table = prepared(data, seed=plan.seed, everything=everything, **how)
+    saved = f"{name}-all" if everything else name
+    split = dataset.write_split(table, into, name=f"{saved}-split", seed=plan.seed)
     table, crops = taught(table, amount, size=plan.largest(), **how)
     log.info("recipe: %d crops ready after %.0f s", len(crops), time.monotonic() - started)
     sources = table.assign(made=np.where(table["origin"] == "artificial", "drawn", "real"))
@@ -155,10 +165,10 @@ def recipe(
             for (s, c, m), n in sources.groupby(["source", "label", "made"]).size().items()
         ],
         "split": split,
-        "limits": LIMITS,
-        "command": f"python -m lib train --recipe {name} --data FOLDER --out models",
+        "limits": LIMITS + [SEEN] * everything,
+        "command": f"python -m lib train --recipe {name}{' --everything' * everything} --data FOLDER --out models",
     }
-    return fit(table, crops, into=into, name=name, plan=plan, resume=resume, logdir=logdir, float16=True, facts=facts)
+    return fit(table, crops, into=into, name=saved, plan=plan, resume=resume, logdir=logdir, float16=True, facts=facts)
 
 
 def taught(table: "pd.DataFrame", amount: Amount, *, size: int, **how: Any) -> tuple["pd.DataFrame", np.ndarray]:
@@ -183,11 +193,13 @@ def prepared(
     *,
     cache: str | Path | None = None,
     seed: int = 0,
+    everything: bool = False,
     executor: Executor | None = None,
     progress: Callable | None = None,
 ) -> "pd.DataFrame":
     """The recipe's table: gathered, boxed, grouped and split into train and validation; cache keeps it."""
-    table = gather(data, leave_out=listed(assets.models() / OVERLAP), corrections=assets.models() / CORRECTIONS)
+    away, corrections = listed(assets.models() / OVERLAP), assets.models() / CORRECTIONS
+    table = gather(data, leave_out=away, corrections=corrections, everything=everything)
     kept = None if cache is None else Path(cache)
     return _prepared(table, kept, seed=seed, executor=executor, progress=progress)
 

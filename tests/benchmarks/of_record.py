@@ -39,6 +39,8 @@ def ranked(found: dict[str, Any]) -> dict[str, Any]:
 def both(card: Path, data: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Answers by photo on the labelled boxes, and on the faces that the card's finder finds."""
     classify = detect.Classifier.load(card)
+    if data.name in {row["source"] for row in classify.card.get("data", [])}:
+        raise SystemExit(f"{card.name}: {data.name} taught this model; a figure measured there would say nothing")
     find = faces.finder(**classify.card["finder"])
     table, _ = labels.read_folder(data)
     boxed, found = {}, {}

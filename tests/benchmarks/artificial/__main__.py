@@ -1,17 +1,20 @@
 """Train the shipped recipe on artificial masks alone and measure it on real ones, beside other ways to train.
 
     python -m tests.benchmarks.artificial DATA --out FILE.json [--arms artificial real …] [--tests photos-853 faces-4k]
+        [--seeds 0 1 2]
 
 DATA holds the folders of public photos. Arms: `artificial` (masks drawn by lib.masks on bare faces, other people's bare
 faces as negatives, look-alikes), `real` (the same counts of real faces), `one-blue` (the tutorials' flat blue picture),
 and ablations. No arm trains on an origin that it is tested on, on a listed look-alike face, or on the faces of `dev`:
-real ones that choices are judged by. FILE is written after each arm; a killed run goes on where it was. The balanced
+real ones that choices are judged by. A seed decides what is drawn, which faces are taken and how the network starts.
+FILE has every run and a table of the arms' means; it is written after each run, and a killed one goes on. The balanced
 accuracy is the scorer's: mean recall of with_mask and without_mask by the three-class answer, faces worn incorrectly
 left out, that answer an error for the other two; two_class reads only which of the first two is likelier.
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import logging
 import multiprocessing
@@ -38,7 +41,8 @@ HOW = (
     "left out (as score.py); two_class: by the likelier of the first two; 95 % intervals drawn by photo "
     "(photos-853) or by group; the int8 model, temperature and bias from validation of training's own kind; dev: real "
     "faces of photos-labelled and photos-worn-incorrectly that no arm trains on; false mask: with_mask for a "
-    "listed look-alike"
+    "listed look-alike; in the table the mean over the seeds, the lowest and highest of them, and the mean of their "
+    "intervals' ends"
 )
 log = logging.getLogger("artificial")
 
@@ -59,8 +63,9 @@ def main() -> None:
             if not wish.dev_only:
                 tests["test"] = sources.tested(test, faces)
                 tests["lookalikes"] = sources.lookalikes(listed, faces, wish.data)
-            for name in wish.arms:
-                _one(name, test, rows, tests=tests, wish=wish, executor=executor, away=set(faces.loc[away, "image"]))
+            for seed, name in itertools.product(wish.seeds, wish.arms):
+                how: dict[str, Any] = {"wish": wish, "executor": executor, "away": set(faces.loc[away, "image"])}
+                _one(name, test, rows, tests=tests, seed=seed, **how)
 
 
 def _wishes() -> argparse.Namespace:
@@ -72,7 +77,7 @@ def _wishes() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=7, help="of all layers, after two of the head (default 7)")
     parser.add_argument("--cache", type=Path, default=Path("data/artificial"), help="pictures and running models")
     parser.add_argument("--limit", type=int, help="faces an arm has at most, for a trial")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--dev-only", action="store_true", help="measure on dev alone: the tests stay unseen")
     return parser.parse_args()
 
@@ -83,33 +88,36 @@ def _one(
     rows: pd.DataFrame,
     *,
     tests: dict[str, pd.DataFrame],
+    seed: int,
     wish: argparse.Namespace,
     executor: ProcessPoolExecutor,
     away: set[str],
 ) -> None:
-    """Train and measure one arm, unless FILE has it by the same plan and the same faces."""
+    """Train and measure one arm by one seed, unless FILE has it by the same plan and the same faces."""
     began, arm = time.monotonic(), tables.ARMS[name]
-    plan = Plan(epochs_head=2, epochs_all=wish.epochs, seed=wish.seed, worn=WORN)
+    plan = Plan(epochs_head=2, epochs_all=wish.epochs, seed=seed, worn=WORN)
     counts = tables.Counts().limited(wish.limit)
-    table, crops, refused = build(arm, rows, counts, cache=wish.cache, seed=wish.seed, executor=executor)
+    table, crops, refused = build(arm, rows, counts, cache=wish.cache, seed=seed, executor=executor)
     trouble = broken(table, arm=arm, away=away, tested={test})
     if trouble:
         raise ValueError(f"{name}: training faces break a rule: {'; '.join(trouble)}")
     content = f"{plan} {table.to_csv(index=False)} {images.sha256(crops.tobytes())} {sorted(tests)}"
     identity, seconds = images.sha256(content.encode()), {"pictures": round(time.monotonic() - began)}
-    if _report(wish.out).get(test, {}).get(name, {}).get("identity") == identity:
-        log.info("%s, %s: measured before", test, name)
+    if identity in {run["identity"] for run in _report(wish.out).get(test, {}).get(name, [])}:
+        log.info("%s, %s, seed %d: measured before", test, name, seed)
         return
-    log.info("%s, %s: %d faces after %d s", test, name, len(table), seconds["pictures"])
-    told: dict[str, Any] = {"identity": identity, "arm": dataclasses.asdict(arm), "seed": wish.seed}
+    log.info("%s, %s, seed %d: %d faces after %d s", test, name, seed, len(table), seconds["pictures"])
+    told: dict[str, Any] = {"identity": identity, "arm": dataclasses.asdict(arm), "seed": seed}
     told |= {"epochs": [plan.epochs_head, plan.epochs_all], "faces_an_epoch": int((table["part"] == "train").sum())}
     told |= {"faces": scoring.counted(table), "not_drawn_on": refused, "seconds": seconds}
-    told |= _figures(f"{test}-{name}", table, crops, tests=tests, plan=plan, cache=wish.cache, seconds=seconds)
+    told |= _figures(f"{test}-{name}-{seed}", table, crops, tests=tests, plan=plan, cache=wish.cache, seconds=seconds)
     report = _report(wish.out)
-    report |= {"how": HOW, "plan": dataclasses.asdict(plan), test: report.get(test, {}) | {name: told}}
+    others = [run for run in report.get(test, {}).get(name, []) if run["seed"] != seed]
+    runs = sorted([*others, told], key=lambda run: run["seed"])
+    report |= {"how": HOW, "plan": dataclasses.asdict(plan), test: report.get(test, {}) | {name: runs}}
     report["table"] = scoring.table(report)
     images.write(wish.out, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    log.info("%s, %s: %s", test, name, scoring.line(told))
+    log.info("%s, %s, seed %d: %s", test, name, seed, scoring.line(told))
 
 
 def _report(path: Path) -> dict[str, Any]:

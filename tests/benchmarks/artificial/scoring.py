@@ -1,5 +1,6 @@
 """Figures of a trained arm on real faces, and the words for them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,23 +80,32 @@ def counted(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def table(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row for each arm and test, as the notebook shows them: shares, 95 % intervals as [low, high]."""
-    arms = [(test, arm, told) for test, of in report.items() if isinstance(of, dict) for arm, told in of.items()]
-    return [_row(test, arm, told) for test, arm, told in arms if isinstance(told, dict) and "test" in told]
+    """A row for each test and arm, as the notebook shows them: means over seeds, [lowest, highest], 95 % intervals."""
+    arms = [(test, arm, runs) for test, of in report.items() if isinstance(of, dict) for arm, runs in of.items()]
+    tested = [(test, arm, [run for run in runs if "test" in run]) for test, arm, runs in arms if isinstance(runs, list)]
+    return [_row(test, arm, runs) for test, arm, runs in tested if runs]
 
 
-def _row(test: str, arm: str, told: dict[str, Any]) -> dict[str, Any]:
-    real = told["test"]
-    wrong = real["recall"].get(NAMES[2]), real["precision_worn_incorrectly"]
-    figures = {"balanced accuracy": real["balanced_accuracy"], "95 %": real["balanced_accuracy_95"]}
-    figures |= {"two classes": real["two_class"], "95 % of two": real["two_class_95"]}
-    figures |= {"incorrect, recall": wrong[0], "incorrect, precision": wrong[1]}
-    alike = told.get("lookalikes") or {}
-    figures |= {
-        "look-alikes masked": alike.get("false_mask_rate"),
-        "dev": (told.get("dev") or {}).get("balanced_accuracy"),
-    }
-    return {"test": test, "arm": arm, "faces that teach": told["faces_an_epoch"]} | figures
+def _row(test: str, arm: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    real, scores = [run["test"] for run in runs], [run["test"]["balanced_accuracy"] for run in runs]
+    figures = {"test": test, "arm": arm, "seeds": len(runs), "faces that teach": runs[0]["faces_an_epoch"]}
+    figures |= {"balanced accuracy": _mean(scores), "seeds from, to": [min(scores), max(scores)]}
+    figures |= {"95 %": _means(one["balanced_accuracy_95"] for one in real)}
+    figures |= {"two classes": _mean(one["two_class"] for one in real)}
+    figures |= {"incorrect, recall": _mean(one["recall"].get(NAMES[2]) for one in real)}
+    figures |= {"incorrect, precision": _mean(one["precision_worn_incorrectly"] for one in real)}
+    alike = _mean((run.get("lookalikes") or {}).get("false_mask_rate") for run in runs)
+    return figures | {"look-alikes masked": alike, "dev": _mean(run["dev"]["balanced_accuracy"] for run in runs)}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those that there are, to four places; None where there is none."""
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None
+
+
+def _means(intervals: Iterable[list[float]]) -> list[float | None]:
+    return [_mean(ends) for ends in zip(*intervals, strict=True)]
 
 
 def line(told: dict[str, Any]) -> str:
