@@ -281,7 +281,9 @@ def app(out: Path | None, model: str | None, fetch: bool) -> None:
         about = json.loads((made / "about.json").read_text(encoding="utf-8"))
         first = sum(entry["bytes"] for name, entry in about["files"].items()
                     if not name.startswith("runtime/") or "threaded" in name)  # fmt: skip
-        click.echo(f"{made}: model {about['model']['name']}, version {about['version']}, first load {first / 1e6:.1f} MB")
+        click.echo(
+            f"{made}: model {about['model']['name']}, version {about['version']}, first load {first / 1e6:.1f} MB"
+        )
 
 
 @main.command()

@@ -21,6 +21,12 @@ OWN = HERE / "static"
 BORROWED = ("static/webcam.js", "web/static/page.css")  # boxes and looks are the same everywhere
 ICONS = {"icon-192.png": (192, 0.1), "icon-512.png": (512, 0.1), "icon-maskable.png": (512, 0.2)}
 WORKER = "sw.js"
+SHOWN = (*classes.NAMES, classes.UNSURE)
+AP50 = {  # what cards call it, the best known first
+    "map50_with_without": "with and without mask",
+    "map50_both": "with and without mask",
+    "map50": "three classes",
+}
 
 
 def build(out: str | Path, *, model: str | Path | None = None) -> Path:
@@ -109,25 +115,23 @@ def _about(card: Mapping[str, Any], tflite: bytes) -> dict[str, Any]:
         },
         "classes": list(classes.NAMES),
         "unsure": classes.UNSURE,
-        "legend": [[name, classes.WORDS[name], f"rgb{classes.COLOURS[name]}"] for name in _SHOWN],
+        "legend": [[name, classes.WORDS[name], f"rgb{classes.COLOURS[name]}"] for name in SHOWN],
         "cells": {"strides": list(cells.STRIDES), "grey": cells.GREY, "enlarge": cells.ENLARGE, "reach": cells.REACH},
         "runtime": {key: runtime.pins()[key] for key in ("package", "version", "licence")},
     }
-
-
-_SHOWN = (*classes.NAMES, classes.UNSURE)
 
 
 def measured(card: Mapping[str, Any]) -> str:
     """How good the model is, by its card, as a sentence: on photos never seen if there are any, else on validation."""
     measures = card.get("measures") or {}
     for name, figures in sorted(measures.items(), key=lambda item: item[0] == "validation"):
-        value = next((figures[k] for k in ("map50_with_without", "map50_both", "map50") if figures.get(k)), None)
-        if value is not None:
+        told = [(figures[key], over) for key, over in AP50.items() if figures.get(key)]
+        if told:
+            value, over = told[0]
             photos = "validation photos, by which it was chosen" if name == "validation" else f"{name}, never seen"
             found = figures.get("face_recall", figures.get("recall"))
             more = f"; it finds {100 * found:.0f} % of the faces" if isinstance(found, float) else ""
-            return f"AP50 {value:.2f} over with and without mask on {photos}{more}."
+            return f"AP50 {value:.2f} over {over} on {photos}{more}."
     return "Not measured."
 
 
