@@ -216,7 +216,7 @@ def _program(command: str) -> Any:
 @click.option("--password", envvar="MASK_PASSWORD", default="", help="Ask for it; better set as MASK_PASSWORD.")
 @click.option("--name", "names", multiple=True, help="A host name by which browsers may call this machine.")
 @click.option("--app", "pocket", type=click.Path(exists=True, file_okay=False),
-              help="The folder of the phone's app, at /app; without it one is built, where its parts are here.")  # fmt: skip
+              help="The folder of the phone's app, at /app; without it one is built, if it can be.")  # fmt: skip
 def serve(host: str, port: int, model: str, finder: str | None, camera: str | None, password: str,
           names: tuple[str, ...], pocket: str | None) -> None:  # fmt: skip
     """A web page on which pictures, videos and cameras are looked at, and a JSON API: POST /api/detect.

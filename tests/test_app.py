@@ -1,4 +1,4 @@
-"""The phone's app as a folder: what it is made of, what is refused, how its runtime is fetched, and how it is served."""
+"""The phone's app as a folder: what it is made of, what is refused, how its runtime is fetched, how it is served."""
 
 import base64
 import hashlib

@@ -39,7 +39,10 @@ def find(path: Path = RUNTIME) -> Path:
 
 
 def fetch(path: Path = RUNTIME) -> Path:
-    """The same folder, filled by `npm pack` if need be. Raises AssetMissing where it cannot be had, or is not as pinned."""
+    """The same folder, filled by `npm pack` if need be.
+
+    Raises AssetMissing where it cannot be had, or is not as pinned.
+    """
     try:
         return find(path)
     except assets.AssetMissing as missing:

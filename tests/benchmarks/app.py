@@ -55,7 +55,7 @@ def page_of(model: str, camera: Path | None = None) -> Iterator[Any]:
 
 
 def parity(page: Any, wish: argparse.Namespace) -> dict[str, Any]:
-    """The same photos to both: faces of either that the other has too, worst IoU, largest difference of a probability."""
+    """The same photos to both: how many faces are the same, and how far their probabilities are apart."""
     runner = detect.OneLook.load(wish.model)
     photos = images.find(wish.photos)
     photos = [photos[i] for i in np.linspace(0, len(photos) - 1, min(wish.most, len(photos))).astype(int)]

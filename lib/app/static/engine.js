@@ -6,12 +6,16 @@ let worker, number = 0;
 // Start runtime and model; onProgress(bytes, of). Resolves to { threads } once pictures can be looked at.
 export function start(about, onProgress) {
   worker = new Worker("worker.js");
-  return new Promise((resolve, reject) => {
-    worker.onerror = (event) => reject(new Error(event.message || "the worker could not be started"));
+  return new Promise((resolve, refuse) => {
+    const reject = (words) => { // what it still does or says is of no use
+      worker.terminate();
+      refuse(new Error(words));
+    };
+    worker.onerror = (event) => reject(event.message || "the worker could not be started");
     worker.onmessage = ({ data }) => {
       if (data.kind === "progress") onProgress(data.done, data.total);
       else if (data.kind === "ready") resolve(data);
-      else if (data.id === undefined) reject(new Error(data.words));
+      else if (data.id === undefined) reject(data.words);
       else answer(data);
     };
     worker.postMessage({ kind: "start", about });

@@ -11,27 +11,39 @@ function variant() {
   return crossOriginIsolated && navigator.hardwareConcurrency > 1 ? "threaded" : "";
 }
 
-// A file of about.json, from what is kept for flight mode or from the network, which then is kept.
+// A file of about.json, from what is kept for flight mode or from the network; then it is kept, if it is the right one.
 async function take(path, onBytes) {
-  const { hash, bytes } = about.files[path];
-  const key = `${path}?${hash}`;
+  const key = `${path}?${about.files[path].hash}`;
   const kept = self.caches && await caches.open(about.cache).catch(() => null);
-  let answer = await kept?.match(key);
-  if (!answer) {
-    answer = await fetch(path, { cache: "no-cache" });
-    if (!answer.ok) throw new Error(`${path}: the server answered ${answer.status}`);
-    kept?.put(key, answer.clone()).catch(() => {}); // no room: it works, but not in flight mode
-  }
-  const all = new Uint8Array(bytes);
+  const known = await kept?.match(key);
+  if (known) return await whole(path, known, onBytes);
+  const answer = await fetch(path, { cache: "no-cache" });
+  if (!answer.ok) throw new Error(`${path}: the server answered ${answer.status}`);
+  const all = await whole(path, answer, onBytes);
+  const headers = new Headers(answer.headers);
+  for (const name of ["Content-Encoding", "Content-Length"]) headers.delete(name); // it is unpacked already
+  await kept?.put(key, new Response(all, { headers })).catch(() => {}); // no room: it works, but not in flight mode
+  return all;
+}
+
+async function whole(path, answer, onBytes) {
+  const { hash, bytes } = about.files[path], all = new Uint8Array(bytes);
   let got = 0;
   for (const reader = answer.body.getReader(); ;) {
     const { done, value } = await reader.read();
-    if (done) break;
-    if (got + value.length > bytes) break;
+    if (done || got + value.length > bytes) {
+      got += value?.length ?? 0;
+      break;
+    }
     all.set(value, got);
     onBytes(got += value.length);
   }
   if (got !== bytes) throw new Error(`${path}: did not come whole`);
+  if (self.crypto?.subtle) {
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", all));
+    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (!hex.startsWith(hash)) throw new Error(`${path}: is not the file that belongs here`);
+  }
   return all;
 }
 
@@ -51,17 +63,11 @@ async function start(told) {
     came[path] = bytes;
     postMessage({ kind: "progress", done: Object.values(came).reduce((a, b) => a + b, 0), total });
   })));
-  const tflite = contents[2];
-  if (self.crypto?.subtle) {
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", tflite));
-    const hex = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-    if (hex !== model.sha256) throw new Error("the model is not the one that its card describes");
-  }
   importScripts(`${stem}.js`);
   const glue = new URL(`${stem}.js`, location.href).href;
   lite = await self.ModuleFactory({ wasmBinary: await unpacked(contents[1]), mainScriptUrlOrBlob: glue,
     print: () => {}, printErr: () => {} });
-  await compile(tflite);
+  await compile(contents[2]);
   const { shape } = model.input;
   found = cells.points(shape, about.cells);
   run(new Uint8Array(shape[0] * shape[1] * 3)); // the first run is slow: nobody shall wait for it
