@@ -21,28 +21,25 @@ export function letterbox(rgba, [w, h], shape, { grey, enlarge }) {
     for (let j = down.starts[y]; j < down.starts[y + 1]; j++) {
       if (held !== down.from[j]) shrink(rgba, (held = down.from[j]) * w * 4, across, row);
       const share = down.share[j];
-      if (smaller) for (let i = 0; i < row.length; i++) sum[i] += share * row[i];
+      if (smaller) for (let i = 0; i < row.length; i++) sum[i] += Math.fround(share * row[i]);
       else for (let i = 0; i < row.length; i++) sum[i] += (share * (row[i] >> 4)) >> 16;
     }
     const at = y * shape[1] * 3;
-    if (smaller) for (let i = 0; i < sum.length; i++) canvas[at + i] = sum[i] + 0.5;
+    if (smaller) for (let i = 0; i < sum.length; i++) canvas[at + i] = even(sum[i]);
     else for (let i = 0; i < sum.length; i++) canvas[at + i] = (sum[i] + 2) >> 2;
   }
   return { canvas, back: [w / tw, h / th] };
 }
 
-function shrink(rgba, offset, { starts, from, share }, row) {
-  for (let x = 0, i = 0; i < row.length; x++) {
-    let [r, g, b] = [0, 0, 0];
+function shrink(rgba, offset, { starts, from, share }, row) { // adds up in 32 bits, as OpenCV does
+  row.fill(0);
+  for (let x = 0, i = 0; i < row.length; x++, i += 3) {
     for (let j = starts[x]; j < starts[x + 1]; j++) {
       const at = offset + from[j] * 4, s = share[j];
-      r += s * rgba[at];
-      g += s * rgba[at + 1];
-      b += s * rgba[at + 2];
+      row[i] += Math.fround(s * rgba[at]);
+      row[i + 1] += Math.fround(s * rgba[at + 1]);
+      row[i + 2] += Math.fround(s * rgba[at + 2]);
     }
-    row[i++] = r;
-    row[i++] = g;
-    row[i++] = b;
   }
 }
 
@@ -51,7 +48,6 @@ function table(target, sources) {
   const starts = new Int32Array(target + 1), from = [], share = [];
   for (let x = 0; x < target; x++) {
     for (const [source, weight] of sources(x)) {
-      if (weight <= 1e-9) continue;
       from.push(source);
       share.push(weight);
     }
@@ -60,26 +56,29 @@ function table(target, sources) {
   return { starts, from: Int32Array.from(from), share: Float32Array.from(share) };
 }
 
-function area(source, target) { // each source counts by how much of it lies in the target (OpenCV's INTER_AREA)
-  const scale = source / target;
+// The two ways in which OpenCV makes a side of `source` pixels one of `target`, to the last bit: one grey level in few
+// pixels moves the boxes of small faces.
+function area(source, target) { // each source counts by how much of it lies in the target (INTER_AREA)
+  const scale = 1 / (target / source);
   return table(target, (x) => {
-    const [low, high] = [x * scale, Math.min((x + 1) * scale, source)];
+    const start = x * scale, end = start + scale, width = Math.min(scale, source - start);
+    const last = Math.min(Math.floor(end), source - 1), first = Math.min(Math.ceil(start), last);
     const parts = [];
-    for (let i = Math.floor(low); i < high; i++) {
-      parts.push([i, (Math.min(i + 1, high) - Math.max(i, low)) / (high - low)]);
-    }
+    if (first - start > 1e-3) parts.push([first - 1, (first - start) / width]);
+    for (let i = first; i < last; i++) parts.push([i, 1 / width]);
+    if (end - last > 1e-3) parts.push([last, Math.min(end - last, 1, width) / width]);
     return parts;
   });
 }
 
-// The two nearest, by middles of pixels (INTER_LINEAR), in whole 2048ths, with which OpenCV reckons too: one grey
-// level in every eighth pixel moves the boxes of small faces.
-function linear(source, target) {
-  const scale = source / target, whole = (share) => Math.round(2048 * share);
+function linear(source, target) { // the two nearest, by middles of pixels, in whole 2048ths (INTER_LINEAR)
+  const scale = 1 / (target / source), whole = (share) => even(2048 * share);
   return table(target, (x) => {
-    const at = Math.min(Math.max((x + 0.5) * scale - 0.5, 0), source - 1);
-    const low = Math.floor(at);
-    return [[low, whole(1 - (at - low))], [Math.min(low + 1, source - 1), whole(at - low)]];
+    const at = Math.fround((x + 0.5) * scale - 0.5);
+    const low = Math.floor(at), far = Math.fround(at - low);
+    if (low < 0) return [[0, 2048]];
+    if (low >= source - 1) return [[source - 1, 2048]];
+    return [[low, whole(Math.fround(1 - far))], [low + 1, whole(far)]];
   });
 }
 
