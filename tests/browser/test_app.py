@@ -16,9 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from helpers import blots
+from helpers import blots, extent
 
-from lib import app, assets, boxes, cells, classes, detect, files, images
+from lib import app, assets, boxes, cells, classes, clips, detect, files, images
 
 CAMERA = ("--use-fake-device-for-media-stream",)
 ALLOWED = (*CAMERA, "--use-fake-ui-for-media-stream")
@@ -389,3 +389,28 @@ def test_it_can_be_used_by_keyboard(chromium: Any, site: Site) -> None:
     page.keyboard.press("Enter")
     says(page, "the camera is free")
     context.close()
+
+
+@pytest.mark.slow
+def test_a_real_person_is_boxed_where_the_face_is(launch: Callable, shared: Path, tmp_path: Path) -> None:
+    runtime_or_skip()
+    if not any((assets.models() / f"{name}.json").is_file() for name in app.MODELS):
+        pytest.skip("model: no one-look model ships yet")
+    app.build(tmp_path / "app")
+    frames = [rgb for _, rgb in clips.frames(shared / "data/videos/woman_masked_at_desk.mp4")][:40]
+    film = tmp_path / "person.y4m"
+    with film.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{frames[0].shape[1]} H{frames[0].shape[0]} F15:1 Ip A1:1 C420jpeg\n".encode())
+        for rgb in frames:
+            file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
+    context = launch(*ALLOWED, f"--use-file-for-fake-video-capture={film}").context.browser.new_context()
+    with Site(tmp_path) as host:
+        page = ready(context.new_page(), f"{host.url}/app/")
+        page.uncheck("#mirror")
+        page.click("#go")
+        page.wait_for_function(
+            "() => document.querySelector('[data-name=with_mask] b').textContent === '1'", timeout=WAIT
+        )
+        x1, y1, x2, y2 = extent(page.locator("#boxes"), classes.COLOURS["with_mask"], apart=40)
+        assert 0.35 < (x1 + x2) / 2 < 0.65 and y2 - y1 > 0.2
+        context.close()
