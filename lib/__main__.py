@@ -250,13 +250,12 @@ def serve(host: str, port: int, model: str, finder: str | None, camera: str | No
 
 
 def _pocket(folder: Path) -> str | None:
-    """The phone's app in that folder, or None with a word why."""
+    """The phone's app in that folder, or None; `python -m lib app` says why."""
     from . import app, assets
 
     try:
         return str(app.build(folder))
-    except (assets.AssetMissing, ValueError) as trouble:
-        click.echo(f"without /app: {trouble}", err=True)
+    except assets.AssetMissing:
         return None
 
 

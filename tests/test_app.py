@@ -9,6 +9,7 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -189,17 +190,23 @@ def test_the_server_shows_it_isolated_and_nothing_beside_it(tmp_path: Path) -> N
         files.write(tmp_path / "app" / name, "words")
     files.write(tmp_path / "secret.txt", "secret")
     client = web.create_app(bright, pocket=tmp_path / "app").test_client()
-    page = client.get("/app/")
+
+    def ask(path: str) -> Any:
+        answer = client.get(path)
+        answer.close()
+        return answer
+
+    page = ask("/app/")
     assert page.status_code == 200 and page.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert "'wasm-unsafe-eval'" in page.headers["Content-Security-Policy"]
     assert page.headers["Cache-Control"] == "no-cache"
-    assert client.get("/app/sw.js").mimetype == "text/javascript"
-    packed = client.get("/app/runtime/a.wasm.gzip")
+    assert ask("/app/sw.js").mimetype == "text/javascript"
+    packed = ask("/app/runtime/a.wasm.gzip")
     assert packed.mimetype == "application/octet-stream" and "Content-Encoding" not in packed.headers
-    assert client.get("/app").headers["Location"] == "app/"
+    assert ask("/app").headers["Location"] == "app/"
     for path in ("/app/../secret.txt", "/app/%2e%2e/secret.txt", "/app/nothing.js"):
-        assert client.get(path).status_code == 404
-    plain = client.get("/")
+        assert ask(path).status_code == 404
+    plain = ask("/")
     assert "wasm" not in plain.headers["Content-Security-Policy"] and plain.headers["Cache-Control"] == "no-store"
     assert web.create_app(bright).test_client().get("/app/").status_code == 404
