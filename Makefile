@@ -4,7 +4,7 @@ BIN := .venv/bin
 DATA ?=
 export PYTHONUTF8 := 1
 
-.PHONY: help install run test quick lab notebooks lint format lock clean
+.PHONY: help install run test quick lab notebooks app-runtime lint format lock clean
 
 help:
 	@echo "make run              the whole workflow on sample people; results in build/ and data/sample/"
@@ -13,6 +13,7 @@ help:
 	@echo "make lab              JupyterLab with the notebooks"
 	@echo "make notebooks        run the notebooks on the sample and keep their outputs in notebooks/"
 	@echo "make quick            the fast tests only"
+	@echo "make app-runtime      fetch what the phone's app runs on, and its tests need, with npm"
 	@echo "make lint, format, lock, clean"
 
 install:
@@ -36,6 +37,10 @@ lab: install
 
 notebooks: install
 	@$(BIN)/python -m lib notebooks
+
+app-runtime: install
+	@$(BIN)/python -m lib app --fetch
+	@$(BIN)/python -c "from pathlib import Path; from lib import app; print(app.fetch(Path('tests/browser/axe.json')))"
 
 lint: install
 	@$(BIN)/ruff check .

@@ -211,13 +211,19 @@ def _program(command: str) -> Any:
 @click.option("--camera", help="Also show this machine's camera (its number), a clip or a stream's address.")
 @click.option("--password", envvar="MASK_PASSWORD", default="", help="Ask for it; better set as MASK_PASSWORD.")
 @click.option("--name", "names", multiple=True, help="A host name by which browsers may call this machine.")
+@click.option("--app", "pocket", type=click.Path(exists=True, file_okay=False),
+              help="The folder of the phone's app, at /app; without it one is built, if it can be.")  # fmt: skip
 def serve(host: str, port: int, model: str, finder: str | None, camera: str | None, password: str,
-          names: tuple[str, ...]) -> None:  # fmt: skip
+          names: tuple[str, ...], pocket: str | None) -> None:  # fmt: skip
     """A web page on which pictures, videos and cameras are looked at, and a JSON API: POST /api/detect.
 
     Only this machine reaches it unless --host says otherwise. Nothing that is uploaded is kept. Browsers give their
     camera only to http://localhost and https://; from another machine: ssh -L 8000:localhost:8000 HERE. Ctrl-C ends it.
+    /app is the app of `python -m lib app`, which looks at pictures in the browser itself.
     """
+    import contextlib
+    import tempfile
+
     import numpy as np
 
     from . import detect as room
@@ -229,12 +235,50 @@ def serve(host: str, port: int, model: str, finder: str | None, camera: str | No
         return loaded
 
     source = int(camera) if camera and camera.isdigit() else camera
-    app = web.create_app(
-        detector(None), live=detector(faces.LIVE), camera=source, password=password, names=[host, *names]
-    )
-    if not password and host not in ("127.0.0.1", "localhost", "::1"):
-        click.echo("Everybody in the network may use it: set MASK_PASSWORD to ask for a password.", err=True)
-    web.serve(app, host=host, port=port, ready=lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+    with contextlib.ExitStack() as until:
+        if pocket is None:
+            pocket = _pocket(Path(until.enter_context(tempfile.TemporaryDirectory())) / "app")
+        app = web.create_app(detector(None), live=detector(faces.LIVE), camera=source, password=password,
+                             names=[host, *names], pocket=pocket)  # fmt: skip
+        if not password and host not in ("127.0.0.1", "localhost", "::1"):
+            click.echo("Everybody in the network may use it: set MASK_PASSWORD to ask for a password.", err=True)
+        web.serve(app, host=host, port=port, ready=lambda address: click.echo(f"{address}  (Ctrl-C ends it)"))
+
+
+def _pocket(folder: Path) -> str | None:
+    """The phone's app in that folder, or None; `python -m lib app` says why."""
+    from . import app, assets
+
+    try:
+        return str(app.build(folder))
+    except assets.AssetMissing:
+        return None
+
+
+@main.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="The folder: new, empty, or an app's.")
+@click.option("--model", help="A one-look model's name, or the path of a card.  [default: one-look-small or one-look]")
+@click.option("--fetch", is_flag=True, help="Fetch the pinned runtime with npm first; with a network, once.")
+def app(out: Path | None, model: str | None, fetch: bool) -> None:
+    """The app for a phone: a static folder that looks for masks in the browser, offline, and sends nothing anywhere.
+
+    Put the folder on any https:// host, also under a sub-path, and open it once; or `python -m lib serve` shows it
+    at /app. It needs a one-look model and the runtime (make app-runtime, or --fetch).
+    """
+    from . import app as room
+
+    if not out and not fetch:
+        raise ValueError("--out: name the folder to write")
+    if fetch:
+        click.echo(f"runtime: {room.fetch()}")
+    if out:
+        made = room.build(out, model=model)
+        about = json.loads((made / "about.json").read_text(encoding="utf-8"))
+        first = sum(entry["bytes"] for name, entry in about["files"].items()
+                    if not name.startswith("runtime/") or "threaded" in name)  # fmt: skip
+        click.echo(
+            f"{made}: model {about['model']['name']}, version {about['version']}, first load {first / 1e6:.1f} MB"
+        )
 
 
 @main.command()

@@ -72,3 +72,10 @@ def extent(element: Any, colour: tuple[int, int, int], *, apart: int) -> list[fl
         }""",
         [*map(int, colour), apart],
     )
+
+
+def blots(n: int, shape: tuple[int, int], *, seed: int = 0) -> np.ndarray:
+    """Canvases (n, h, w, 3) of soft blots, which drive a network of chance through its range."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (n, 6, 8, 3)).astype(np.uint8)
+    return small.repeat(shape[0] // 6, axis=1).repeat(shape[1] // 8, axis=2)

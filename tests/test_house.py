@@ -13,7 +13,7 @@ FLOORS = [
     "crawl dedupe faces landmarks blur masks labels dataset model sample",
     "train detect",
     "evaluate video prelabel takedown",
-    "webcam labeller web doctor run",
+    "webcam labeller web doctor run app",
     "__main__",
 ]
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import blots
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -245,28 +246,13 @@ def test_an_empty_canvas_has_a_loss_that_is_a_number() -> None:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, Path]:
-    """A network of chance, and the folder of its files and card."""
-    from lib import model
-
-    folder = tmp_path_factory.mktemp("onelook")
-    network = model.one_look(shape=SHAPE, width=8, weights=None, seed=3)
-    rng = np.random.default_rng(0)
-    for layer in network.layers:  # heads of chance say next to nothing: let them speak up
-        if layer.name.startswith(("face_", "box_", "answer_")) and layer.get_weights():
-            kernel, bias = layer.get_weights()
-            layer.set_weights([rng.normal(0, 0.5, kernel.shape), bias * 0.2])
-    paths = model.export_one_look(network, folder, "look", calibration=photos(24))
-    how = {"network": "one_look", "input_size": list(SHAPE), "min_score": 0.3, "finder": None}
-    model.card(paths, name="look", **how)
-    return network, folder / "look.json"
+def exported(look_by_chance: tuple) -> tuple[object, Path]:
+    """A network of chance, and its card."""
+    return look_by_chance
 
 
 def photos(n: int, *, seed: int = 0) -> np.ndarray:
-    """Canvases of soft blots, which drive a network of chance through its range."""
-    rng = np.random.default_rng(seed)
-    small = rng.integers(0, 256, (n, 6, 8, 3)).astype(np.uint8)
-    return small.repeat(SHAPE[0] // 6, axis=1).repeat(SHAPE[1] // 8, axis=2)
+    return blots(n, SHAPE, seed=seed)
 
 
 @pytest.mark.slow

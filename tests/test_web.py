@@ -846,6 +846,7 @@ def test_an_address_in_use_is_said(make: Callable[..., Any], home: Path) -> None
 def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
     monkeypatch.setattr(detect, "load", lambda *a, **k: bright)
+    monkeypatch.setattr(main, "_pocket", lambda folder: None)
     monkeypatch.setattr(web, "create_app", lambda detector, **how: calls.append(how) or "app")
     monkeypatch.setattr(web, "serve", lambda app, **how: calls.append(how) or how["ready"]("http://here"))
     return calls
@@ -853,7 +854,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_serve_from_the_command_line(started: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.start(["serve", "--camera", "1", "--port", "0", "--name", "box"]) == 0
-    assert started[0] == {"live": bright, "camera": 1, "password": "", "names": ["127.0.0.1", "box"]}
+    assert started[0] == {"live": bright, "camera": 1, "password": "", "names": ["127.0.0.1", "box"], "pocket": None}
     assert started[1]["host"] == "127.0.0.1" and capsys.readouterr() == ("http://here  (Ctrl-C ends it)\n", "")
 
 

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = ["create_app"]
 
+POCKET_TYPES = {".js": "text/javascript", ".gzip": "application/octet-stream", ".tflite": "application/octet-stream",
+                ".webmanifest": "application/manifest+json"}  # fmt: skip
+POCKET_POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
 SHARED = Path(__file__).parent.parent / "static"  # what the webcam cell shows in its notebook
 
 
@@ -36,8 +43,9 @@ def create_app(
     password: str = "",
     names: Collection[str] = (),
     limits: Limits | None = None,
+    pocket: str | Path | None = None,
 ) -> Flask:
-    """The application: page, /api/…, /health and /metrics.
+    """The application: page, /api/…, /health and /metrics, and /app where pocket is a folder of `app.build`.
 
     detector: rgb → sv.Detections, for any thread, such as `detect.MaskDetector`; live: a quicker one for videos and
     cameras. camera: what `video.open` opens, for the live picture of the server's; none is shown without. password:
@@ -58,6 +66,8 @@ def create_app(
     if hub is not None:
         _add_camera(app, hub)
     _add_metrics(app, metrics, jobs, hub)
+    if pocket is not None:
+        _add_pocket(app, Path(pocket).resolve())
 
     def close() -> None:
         jobs.close()
@@ -190,6 +200,23 @@ def _add_metrics(app: Flask, metrics: Metrics, jobs: Jobs, hub: Camera | None) -
         if hub is not None:
             now |= {"viewers": {"": hub.viewers}, "camera_open": {"": int(hub.open)}}
         return Response(metrics.text(now), mimetype="text/plain; version=0.0.4")
+
+
+def _add_pocket(app: Flask, folder: Path) -> None:
+    """The phone's app: files of a folder, isolated from other origins so that the browser gives it threads."""
+
+    @app.get("/app")
+    def slash() -> tuple[str, int, dict[str, str]]:
+        return "", 308, {"Location": "app/"}
+
+    @app.get("/app/", defaults={"file": "index.html"})
+    @app.get("/app/<path:file>")
+    def pocket(file: str) -> Response:
+        answer = send_from_directory(folder, file, mimetype=POCKET_TYPES.get(Path(file).suffix))
+        answer.headers["Cross-Origin-Embedder-Policy"] = "require-corp"
+        answer.headers["Cache-Control"] = "no-cache"
+        answer.headers["Content-Security-Policy"] = POCKET_POLICY
+        return answer
 
 
 def _upload() -> BinaryIO:

@@ -43,8 +43,9 @@ def guard(app: Flask, *, password: str, names: Collection[str], limits: Limits) 
 
     @app.after_request
     def add_headers(answer: Response) -> Response:
-        answer.headers.update(HEADERS)
-        if not request.path.startswith("/static/"):
+        given = {name for name in ("Content-Security-Policy",) if name in answer.headers}
+        answer.headers.update({name: words for name, words in HEADERS.items() if name not in given})
+        if not request.path.startswith(("/static/", "/app/")):
             answer.headers["Cache-Control"] = "no-store"
         return answer
 
@@ -66,7 +67,7 @@ def own_page() -> bool:
     """Whether a request comes from our page, an address bar, or a program that is no browser; links to / may too."""
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
-        return site in ("same-origin", "none") or (request.method == "GET" and request.path == "/")
+        return site in ("same-origin", "none") or (request.method == "GET" and request.path in ("/", "/app", "/app/"))
     origin = request.headers.get("Origin")  # what browsers without Sec-Fetch-* send with all that changes something
     return origin is None or urlsplit(origin).netloc == request.host
 
