@@ -7,11 +7,14 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from lib import assets, boxes, classes, detect, images, labels, model
+from lib import assets, boxes, classes, detect, evaluate, images, labels, model
 from lib.detect.network import Network
 
 MODELS = assets.models()
-SHIPPED = sorted(p.stem for p in MODELS.glob("*.json") if "files" in json.loads(p.read_text()))
+CARDS = {p.stem: json.loads(p.read_text()) for p in sorted(MODELS.glob("*.json"))}
+SHIPPED = [name for name, card in CARDS.items() if "files" in card]
+LOOKS = [name for name in SHIPPED if CARDS[name]["network"] == "one_look"]
+CLASSIFIERS = [name for name in SHIPPED if name not in LOOKS]
 
 
 def crops(n: int, size: int, seed: int = 0) -> np.ndarray:
@@ -147,11 +150,16 @@ def test_a_shipped_model_is_the_one_its_card_describes(name: str) -> None:
         assert path.stat().st_size == entry["bytes"] and images.sha256(path) == entry["sha256"]
     assert card["files"]["tflite"]["bytes"] <= 10_000_000
     assert card["limits"] and card["data"] and card["command"].startswith("python -m lib train")
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_a_shipped_classifier_answers_with_probabilities(name: str) -> None:
+    card = CARDS[name]
     answers = detect.Classifier.load(name, threads=1)(crops(2, card["input_size"]))
     assert answers.shape == (2, len(card["classes"])) and np.allclose(answers.sum(1), 1, atol=1e-3)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_shipped_model_reaches_its_card_on_photos_it_never_saw(name: str, shared: Path) -> None:
     classify = detect.Classifier.load(name)
     figures = classify.card["measures"]["photos-853"]
@@ -168,6 +176,17 @@ def test_a_shipped_model_reaches_its_card_on_photos_it_never_saw(name: str, shar
     balanced = np.mean([(answers[labels_ == c] == c).mean() for c in (0, 1)])
     value, low, high = figures["labelled_boxes"]
     assert low <= balanced <= high and abs(balanced - value) < 0.003
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_a_shipped_look_reaches_its_card_on_photos_it_never_saw(name: str, shared: Path) -> None:
+    look = detect.OneLook.load(name)
+    figures = look.card["measures"]["photos-853"]
+    table, _ = labels.read_folder(shared / "data" / "photos-853")
+    photos = {Path(image).name: look.answers(images.read(image)) for image in sorted(set(table["image"]))}
+    said = evaluate.score(table, photos, min_side=figures["min_side"], threshold=look.min_score)
+    assert abs(said["balanced_accuracy_missed_is_error"] - figures["missed_is_error"][0]) < 0.003
+    assert abs(said["balanced_accuracy"] - figures["found_faces"][0]) < 0.003
 
 
 def test_a_start_by_chance_is_drawn_by_its_seed() -> None:

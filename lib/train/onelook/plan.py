@@ -18,8 +18,8 @@ class LookPlan:
     alpha: float = 0.35
     width: int = 64  # channels of pyramid and heads
     weights: str | None = "imagenet"
-    epochs: int = 30
-    canvases: int = 1200  # an epoch; there is no end of different ones
+    epochs: int = 40
+    canvases: int = 1500  # an epoch; there is no end of different ones
     batch: int = 12
     rate: float = 1e-3
     average: float = 0.98  # momentum of the weights' running mean, which ends every epoch; 0: none is kept
