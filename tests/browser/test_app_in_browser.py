@@ -335,9 +335,9 @@ def test_what_came_broken_is_a_sentence(chromium: Any, site: Site, tmp_path: Pat
     shutil.copytree(site.folder / "deep/masks", tmp_path / "app")
     model = tmp_path / "app/model/look.tflite"
     size = model.stat().st_size
-    with Site(tmp_path) as host:
-        for content, words in ((b"x" * 1000, "did not come whole"), (b"x" * size, "is not the file")):
-            model.write_bytes(content)
+    for content, words in ((b"x" * 1000, "did not come whole"), (b"x" * size, "is not the file")):
+        model.write_bytes(content)
+        with Site(tmp_path) as host:  # each time another, for a host tells files apart by the second they are of
             page.goto(f"{host.url}/app/")
             says(page, words)
     ready(page, f"{site.url}/deep/masks/")
