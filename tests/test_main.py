@@ -124,7 +124,8 @@ def test_what_is_there_is_replaced_only_by_force(run: Command, tmp_path: Path) -
     before = other.read_bytes()
     for arguments in (("--out", other), ("--out", tmp_path / "out"), ("--json", other)):
         code, _, complained = run("detect", photo, *arguments)
-        assert code == 2 and "--force" in complained and other.read_bytes() == before
+        assert code == 2 and "give another name" in complained and other.read_bytes() == before
+        assert ("--force" in complained) == (arguments[0] == "--out")  # a picture never becomes a table
     assert run("detect", photo, "--out", other, "--force")[0] == 0 and other.read_bytes() != before
 
 
