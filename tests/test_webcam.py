@@ -1,4 +1,5 @@
 import gc
+import itertools
 import os
 import threading
 import time
@@ -163,12 +164,14 @@ def test_start_and_stop_a_hundred_times_leaves_nothing_behind(open_cell: Callabl
     webcam, _ = open_cell(clip(tmp_path / "a.mp4"))
     taken = []
     for i in range(100):
-        if i in (20, 99):
+        if i in (19, 59, 99):
             gc.collect()
             taken.append((len(list(Path("/proc/self/fd").glob("*"))), resident()))
         webcam.start()
         webcam.stop()
-    assert not players() and taken[1][0] <= taken[0][0] and taken[1][1] - taken[0][1] < 10e6
+    assert not players() and taken[2][0] <= taken[0][0]
+    # A leak grows in both halves; what other tests left to the allocator may move once.
+    assert min(after - before for (_, before), (_, after) in itertools.pairwise(taken)) < 5e6
 
 
 def resident() -> float:
