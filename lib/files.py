@@ -1,11 +1,17 @@
 """Files written whole or not at all, and named by their content."""
 
+import contextlib
 import hashlib
 import os
+import sys
 import tempfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["sha256", "spare", "write"]
+__all__ = ["aside", "sha256", "spare", "write"]
+
+_ASIDE = threading.RLock()  # a descriptor is the whole process's: one thread at a time turns it elsewhere
 
 
 def sha256(source: str | Path | bytes) -> str:
@@ -44,3 +50,23 @@ def write(path: str | Path, content: bytes | str) -> Path:
         Path(temporary).unlink(missing_ok=True)
         raise
     return path
+
+
+@contextlib.contextmanager
+def aside(into: int, *, numbers: tuple[int, ...] = (2,)) -> Iterator[None]:
+    """For a while, what is written to descriptors (1 output, 2 error), by C++ and by new processes too, goes elsewhere.
+
+    into: the descriptor that gets it. Other threads' words go there as well.
+    """
+    with _ASIDE:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        kept = [os.dup(number) for number in numbers]
+        try:
+            for number in numbers:
+                os.dup2(into, number)
+            yield
+        finally:
+            for number, old in zip(numbers, kept, strict=True):
+                os.dup2(old, number)
+                os.close(old)

@@ -1,14 +1,11 @@
 """The notebooks, run in order with nobody there: what `make run` and `make notebooks` do."""
 
-import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +92,8 @@ def _run_one(notebook: Path, copy: Path, parameters: dict[str, Any], *, say: Cal
     for name in ("papermill", "papermill.translators", "traitlets"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with _native_noise(copy.with_suffix(".log")):
+        # A kernel inherits our error stream: what its native libraries print (CUDA, XNNPACK) goes to a file.
+        with copy.with_suffix(".log").open("wb") as noise, files.aside(noise.fileno()):
             papermill.execute_notebook(
                 notebook, copy, parameters, kernel_name="python3", cwd=notebook.parent, progress_bar=False,
                 extra_arguments=[_SILENT],
@@ -108,20 +106,6 @@ def _run_one(notebook: Path, copy: Path, parameters: dict[str, Any], *, say: Cal
         if copy.is_file():
             _write_html(copy)
     return time.monotonic() - started
-
-
-@contextlib.contextmanager
-def _native_noise(log: Path) -> Iterator[None]:
-    """Let what the kernel's native libraries print (CUDA, XNNPACK) go to a file; a kernel inherits our error stream."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with log.open("wb") as file:
-        os.dup2(file.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
 
 
 def _write_html(notebook: Path) -> Path:

@@ -1,4 +1,7 @@
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,3 +34,17 @@ def test_force_is_named_only_where_it_is_offered(tmp_path):
     with pytest.raises(ValueError, match="or say --force"):
         files.spare(there, force=False)
     files.spare(there, force=True)
+
+
+def test_what_cpp_and_new_processes_say_is_turned_aside_and_comes_back(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "said").open("wb") as file, files.aside(file.fileno(), numbers=(1, 2)):
+        os.write(1, b"output,")
+        subprocess.run([sys.executable, "-c", "import sys; sys.stderr.write('error')"], check=True)
+    with pytest.raises(ZeroDivisionError), Path(os.devnull).open("wb") as file, files.aside(file.fileno()):
+        os.write(2, b"lost")
+        raise ZeroDivisionError
+    os.write(2, b"heard")
+    assert (tmp_path / "said").read_text() == "output,error"
+    assert capfd.readouterr() == ("", "heard")

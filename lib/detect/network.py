@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import assets, classes, images
+from .. import assets, classes, files, images
 
 if TYPE_CHECKING:
     import supervision as sv
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["ONE_LOOK", "ModelDamaged", "Network", "calibrated", "checked", "decide", "model_file", "people", "rows_of"]
 
 ONE_LOOK = "one_look"  # what the card of a single-shot detector calls its network
-
-_CHATTER = threading.Lock()  # one at a time may turn standard error aside
 
 
 class ModelDamaged(ValueError):
@@ -72,14 +70,11 @@ class Network:
 @contextlib.contextmanager
 def _without_chatter() -> Iterator[None]:
     """Keep from the terminal that LiteRT "Created TensorFlow Lite XNNPACK delegate"; what else is said comes later."""
-    with _CHATTER, tempfile.TemporaryFile() as said:
-        kept = os.dup(2)
-        os.dup2(said.fileno(), 2)
+    with tempfile.TemporaryFile() as said:
         try:
-            yield
+            with files.aside(said.fileno()):
+                yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
             said.seek(0)
             os.write(2, b"".join(line for line in said if b"XNNPACK delegate" not in line))
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import assets, images
+from .. import assets, files, images
 from ..classes import NAMES
 
 if TYPE_CHECKING:
@@ -337,7 +337,12 @@ def quiet(*, deep: bool = False) -> Iterator[None]:
     """
     talkers = [logging.getLogger(name) for name in ("tensorflow", "absl")]
     levels = [talker.level for talker in talkers]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _closed() if deep else _open():
+    with contextlib.ExitStack() as until:
+        until.enter_context(warnings.catch_warnings())
+        until.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        if deep:
+            nowhere = until.enter_context(Path(os.devnull).open("wb"))
+            until.enter_context(files.aside(nowhere.fileno(), numbers=(1, 2)))
         warnings.simplefilter("ignore")
         for talker in talkers:
             talker.setLevel(logging.ERROR)
@@ -346,22 +351,3 @@ def quiet(*, deep: bool = False) -> Iterator[None]:
         finally:
             for talker, level in zip(talkers, levels, strict=True):
                 talker.setLevel(level)
-
-
-_open = contextlib.nullcontext
-
-
-@contextlib.contextmanager
-def _closed() -> Iterator[None]:
-    """File descriptors 1 and 2 lead nowhere for a while."""
-    kept = [os.dup(1), os.dup(2)]
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        for number in (1, 2):
-            os.dup2(nowhere, number)
-        yield
-    finally:
-        for number, old in zip((1, 2), kept, strict=True):
-            os.dup2(old, number)
-            os.close(old)
-        os.close(nowhere)
