@@ -10,7 +10,7 @@ import platformdirs
 
 from . import files
 
-__all__ = ["ASSETS", "Asset", "AssetMissing", "find", "have", "landmarks_68", "model", "models", "offline"]
+__all__ = ["ASSETS", "Asset", "AssetMissing", "find", "folders", "have", "landmarks_68", "model", "models", "offline"]
 
 TIMEOUT = 20  # seconds without an answer
 
@@ -170,14 +170,15 @@ def model(name: str | Path) -> Path:
     raise AssetMissing(f"model: no card at {candidates[-1]}; shipped models: {known}")
 
 
-def _folders() -> list[Path]:
+def folders() -> list[Path]:
+    """Where files that others made may lie: `MASK_ASSETS`, if it is set, and the user's cache, where downloads go."""
     named = os.environ.get("MASK_ASSETS")
     return [*([Path(named)] if named else []), Path(platformdirs.user_cache_dir("face-mask-workbench"))]
 
 
 def _here(name: str) -> Path | None:
     """The first file of this name that is the right one, or None."""
-    candidates = ((asset, folder / asset.file) for asset in ASSETS[name] for folder in _folders())
+    candidates = ((asset, folder / asset.file) for asset in ASSETS[name] for folder in folders())
     return next((path for asset, path in candidates if path.is_file() and _is_right(asset, path)), None)
 
 
@@ -187,7 +188,7 @@ def _is_right(asset: Asset, path: Path) -> bool:
 
 
 def _download(asset: Asset, url: str) -> Path:
-    target = _folders()[-1] / asset.file
+    target = folders()[-1] / asset.file
     target.parent.mkdir(parents=True, exist_ok=True)
     request = urllib.request.Request(url, headers={"User-Agent": "face-mask-workbench"})
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:

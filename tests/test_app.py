@@ -129,7 +129,7 @@ def test_an_icon_is_a_face_in_green_with_room_for_a_round_cut() -> None:
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """A program called npm that packs what it is told: registry(content) → the pins for it."""
-    monkeypatch.setattr(runtime.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
+    monkeypatch.setattr(assets.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "cache"))
     monkeypatch.delenv("MASK_ASSETS", raising=False)
     monkeypatch.setenv("MASK_OFFLINE", "0")
 

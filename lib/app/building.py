@@ -1,7 +1,6 @@
 """The app's folder: our page, the model as it ships, the pinned runtime, and what ties them together."""
 
 import gzip
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -104,7 +103,7 @@ def _about(card: Mapping[str, Any], tflite: bytes) -> dict[str, Any]:
             "name": card["name"],
             "created": card.get("created", ""),
             "file": f"model/{entry['file']}",
-            "sha256": hashlib.sha256(tflite).hexdigest(),
+            "sha256": files.sha256(tflite),
             "input": {"shape": [int(h), int(w)], "scale": scale or 1.0, "zero": zero},
             "min_score": float(card.get("min_score", 0.3)),
             "overlap": float(card.get("overlap", 0.45)),

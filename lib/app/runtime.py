@@ -3,15 +3,12 @@
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from .. import assets, files
 
@@ -85,5 +82,4 @@ def _wanted(pinned: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _folders(pinned: dict[str, Any]) -> list[Path]:
     name = f"{pinned['package'].strip('@').replace('/', '-')}-{pinned['version']}"
-    named = os.environ.get("MASK_ASSETS")
-    return [*([Path(named) / name] if named else []), Path(platformdirs.user_cache_dir("face-mask-workbench")) / name]
+    return [folder / name for folder in assets.folders()]
