@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import supervision as sv
@@ -79,3 +81,13 @@ def blots(n: int, shape: tuple[int, int], *, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (n, 6, 8, 3)).astype(np.uint8)
     return small.repeat(shape[0] // 6, axis=1).repeat(shape[1] // 8, axis=2)
+
+
+def y4m(path: Path, frames: Sequence[np.ndarray]) -> Path:
+    """A file that Chromium takes for a camera: rgb frames of one even size, at 15 a second."""
+    h, w = frames[0].shape[:2]
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{w} H{h} F15:1 Ip A1:1 C420jpeg\n".encode())
+        for rgb in frames:
+            file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path

@@ -144,7 +144,7 @@ class _Unpack:
         except zipfile.BadZipFile as trouble:
             reason = "the checksum is wrong" if "CRC" in str(trouble) else str(trouble)
             raise batch.Skip(f"damaged in the zip file ({reason})") from None
-        except NotImplementedError:
+        except NotImplementedError:  # what zipfile raises for a compression or an encryption that it lacks
             raise batch.Skip("packed in a way not known here; unpack the zip file and give the folder") from None
         except RuntimeError:
             raise batch.Skip("encrypted; unpack the zip file and give the folder") from None

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from helpers import blots, extent
+from helpers import blots, extent, y4m
 
 from lib import app, assets, boxes, cells, classes, clips, detect, files, images
 
@@ -398,11 +398,7 @@ def test_a_real_person_is_boxed_where_the_face_is(launch: Callable, shared: Path
         pytest.skip("model: no one-look model ships yet")
     app.build(tmp_path / "app")
     frames = [rgb for _, rgb in clips.frames(shared / "data/videos/woman_masked_at_desk.mp4")][:40]
-    film = tmp_path / "person.y4m"
-    with film.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{frames[0].shape[1]} H{frames[0].shape[0]} F15:1 Ip A1:1 C420jpeg\n".encode())
-        for rgb in frames:
-            file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
+    film = y4m(tmp_path / "person.y4m", frames)
     context = launch(*ALLOWED, f"--use-file-for-fake-video-capture={film}").context.browser.new_context()
     with Site(tmp_path) as host:
         page = ready(context.new_page(), f"{host.url}/app/")

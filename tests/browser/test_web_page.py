@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import helpers
 import numpy as np
 import pytest
 import supervision as sv
-from helpers import bright
+from helpers import bright, y4m
 
 from lib import classes, clips, detect, images, web
 
@@ -26,15 +25,6 @@ def square(i: int = 0) -> np.ndarray:
     y = 100 + i % 40
     rgb[y : y + 150, 120:250] = 240
     return rgb
-
-
-def y4m(path: Path, frames: list[np.ndarray]) -> Path:
-    """A file that Chromium takes for a camera."""
-    with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{frames[0].shape[1]} H{frames[0].shape[0]} F15:1 Ip A1:1 C420jpeg\n".encode())
-        for rgb in frames:
-            file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import helpers
 import numpy as np
 import pytest
@@ -40,13 +39,8 @@ def square(i: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def y4m(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
-    with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{SIZE[0]} H{SIZE[1]} F15:1 Ip A1:1 C420jpeg\n".encode())
-        for i in range(40):
-            file.write(b"FRAME\n" + cv2.cvtColor(square(i), cv2.COLOR_RGB2YUV_I420).tobytes())
-    return path
+def camera_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return helpers.y4m(tmp_path_factory.mktemp("camera") / "camera.y4m", [square(i) for i in range(40)])
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +53,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(lab: Any, launch: Callable, y4m: Path, clip: Path) -> Any:
+def page(lab: Any, launch: Callable, camera_film: Path, clip: Path) -> Any:
     """A notebook with three webcam cells: the browser's camera, a clip, and the browser's camera with a clip beside."""
-    page = launch(*CAMERA, f"--use-file-for-fake-video-capture={y4m}", height=1000)
+    page = launch(*CAMERA, f"--use-file-for-fake-video-capture={camera_film}", height=1000)
     page.add_init_script(
         "window.tracks = []; const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
         "window.ask = async (wish) => { const got = await ask(wish); tracks.push(...got.getTracks()); return got };"
@@ -259,11 +253,7 @@ def test_a_real_person_before_the_camera(
 ) -> None:
     """The shipped model on a real clip, as the browser's camera: a box on the face, with the right word."""
     recorded = [rgb for _, rgb in clips.frames(shared / "data/videos/woman_masked_at_desk.mp4")][:60]
-    path = tmp_path / "person.y4m"
-    with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{recorded[0].shape[1]} H{recorded[0].shape[0]} F15:1 Ip A1:1 C420jpeg\n".encode())
-        for rgb in recorded:
-            file.write(b"FRAME\n" + cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420).tobytes())
+    path = helpers.y4m(tmp_path / "person.y4m", recorded)
     page = launch(*CAMERA, f"--use-file-for-fake-video-capture={path}", height=1000)
     code = "from lib import detect, faces; from lib.webcam import Webcam\n"
     code += "quick = detect.load('full', max_side=faces.LIVE)\n"

@@ -72,13 +72,18 @@ def test_pictures_have_words_for_those_who_cannot_see_them(path: Path) -> None:
     assert all("alt" in {k.arg for k in n.keywords} for n in shown)
 
 
-@pytest.mark.slow
-def test_the_story_runs_with_nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All five in order, QUICK, on a new workspace, without weights that others made: the poorest machine there is."""
+@pytest.fixture
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> run.Workspace:
+    """A new workspace on the poorest machine there is: no network, no weights that others made."""
     monkeypatch.delenv("MASK_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(os.environ, "MASK_OFFLINE", "1")
-    work = run.Workspace(tmp_path / "work")
+    return run.Workspace(tmp_path / "work")
+
+
+@pytest.mark.slow
+def test_the_story_runs_with_nobody_there(work: run.Workspace, tmp_path: Path) -> None:
+    """All five in order, QUICK."""
     copies = run.execute(work, quick=True, out=tmp_path / "out")
     steps = work.summary()
     assert list(steps) == [c.stem for c in copies]
@@ -88,11 +93,7 @@ def test_the_story_runs_with_nobody_there(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.slow
-def test_the_single_shot_detector_runs_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("MASK_ASSETS", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setitem(os.environ, "MASK_OFFLINE", "1")
-    work = run.Workspace(tmp_path / "work")
+def test_the_single_shot_detector_runs_alone(work: run.Workspace, tmp_path: Path) -> None:
     run.execute(work, quick=True, out=tmp_path / "out", numbers="6")
     told = work.summary()["06-single-shot-detector"]
     assert (work.models / "my-look.json").is_file() and set(told["faces_found"]) == {"two steps", "one look"}
