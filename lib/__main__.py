@@ -57,10 +57,19 @@ def notebooks() -> None:
         click.echo(f"{path.stat().st_size / 1e3:6.0f} kB  {path.name}")
 
 
+_finder = click.option("--finder", type=click.Choice(["both", "one-look", "yunet", "res10", "hog"]),
+                       help="Another face finder than the card names.")  # fmt: skip
+_detector = click.option(
+    "--detector", help="both: YuNet and one look find, MobileNetV2 names; yunet+mobilenet; one-look: one network, no "
+    "download; one-look-small; or the path of a one-look card.  [default: both, as the card says]",
+)  # fmt: skip
+
+
 @main.command()
 @click.argument("source")
-@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
-@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option("--model", help="A shipped model's name, or the path of a card.  [default: full]")
+@_finder
+@_detector
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out lower scores."
 )
@@ -79,7 +88,9 @@ def notebooks() -> None:
 @click.option("--blur", is_flag=True, help="Make the faces in what is written unrecognisable.")
 @click.option("--show", is_flag=True, help="Show it in a window (q ends it).")
 @click.option("--force", is_flag=True, help="Replace files that are there already (never what is read).")
-def detect(source: str, model: str, finder: str | None, look: int | None, **options: Any) -> None:
+def detect(
+    source: str, model: str | None, finder: str | None, detector: str | None, look: int | None, **options: Any
+) -> None:
     """Find faces and say with, without or worn incorrectly.
 
     SOURCE is a photo, a folder of photos, a video file, a camera's number (0) or a part of its name, a stream's
@@ -113,9 +124,9 @@ def detect(source: str, model: str, finder: str | None, look: int | None, **opti
     elif options["out"] and options["out"].suffix.lower() in video.SUFFIXES:
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
     side = look or (None if still else faces.LIVE)
-    find = faces.finder(finder, max_side=side) if finder else None
-    detector = room.load(model, find=find, max_side=side)
-    (_detect_photos if still else _detect_video)(source, detector, **options)
+    model, finder = room.chosen(detector, model, finder)
+    loaded = room.load(model, find=finder, max_side=side)
+    (_detect_photos if still else _detect_video)(source, loaded, **options)
 
 
 def _detect_photos(source: str, detector: Any, *, threshold: float, json_path: Path | None, out: Path | None,
@@ -206,15 +217,16 @@ def _program(command: str) -> Any:
     "--host", default="127.0.0.1", show_default=True, help="Listen here; 0.0.0.0 is every network you are in."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes any free one.")
-@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
-@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
+@click.option("--model", help="A shipped model's name, or the path of a card.  [default: full]")
+@_finder
+@_detector
 @click.option("--camera", help="Also show this machine's camera (its number), a clip or a stream's address.")
 @click.option("--password", envvar="MASK_PASSWORD", default="", help="Ask for it; better set as MASK_PASSWORD.")
 @click.option("--name", "names", multiple=True, help="A host name by which browsers may call this machine.")
 @click.option("--app", "pocket", type=click.Path(exists=True, file_okay=False),
               help="The folder of the phone's app, at /app; without it one is built, if it can be.")  # fmt: skip
-def serve(host: str, port: int, model: str, finder: str | None, camera: str | None, password: str,
-          names: tuple[str, ...], pocket: str | None) -> None:  # fmt: skip
+def serve(host: str, port: int, model: str | None, finder: str | None, detector: str | None, camera: str | None,
+          password: str, names: tuple[str, ...], pocket: str | None) -> None:  # fmt: skip
     """A web page on which pictures, videos and cameras are looked at, and a JSON API: POST /api/detect.
 
     Only this machine reaches it unless --host says otherwise. Nothing that is uploaded is kept. Browsers give their
@@ -229,8 +241,10 @@ def serve(host: str, port: int, model: str, finder: str | None, camera: str | No
     from . import detect as room
     from . import faces, web
 
-    def detector(side: int | None) -> Any:
-        loaded = room.load(model, find=faces.finder(finder, max_side=side) if finder else None, max_side=side)
+    model, finder = room.chosen(detector, model, finder)
+
+    def looking(side: int | None) -> Any:
+        loaded = room.load(model, find=finder, max_side=side)
         loaded(np.zeros((64, 64, 3), np.uint8))  # what is loaded late is loaded now, not while somebody waits
         return loaded
 
@@ -238,7 +252,7 @@ def serve(host: str, port: int, model: str, finder: str | None, camera: str | No
     with contextlib.ExitStack() as until:
         if pocket is None:
             pocket = _pocket(Path(until.enter_context(tempfile.TemporaryDirectory())) / "app")
-        app = web.create_app(detector(None), live=detector(faces.LIVE), camera=source, password=password,
+        app = web.create_app(looking(None), live=looking(faces.LIVE), camera=source, password=password,
                              names=[host, *names], pocket=pocket)  # fmt: skip
         if not password and host not in ("127.0.0.1", "localhost", "::1"):
             click.echo("Everybody in the network may use it: set MASK_PASSWORD to ask for a password.", err=True)
@@ -536,10 +550,13 @@ def _bare(photos: list[Path], *, progress: Any) -> tuple[list[Path], list[dict[s
 @main.command()
 @click.argument("photos", type=click.Path(exists=True))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Where the VOC files go.")
-@click.option("--model", default="full", show_default=True, help="The model that draws the first boxes.")
+@click.option("--model", help="The model that draws the first boxes.  [default: full]")
+@_detector
 @click.option("--labelimg", is_flag=True, help="Open the labelImg window on them, in a process of its own.")
 @click.option("--roi", "label", help="Draw boxes of this class on one photo in OpenCV's window.")
-def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str | None) -> None:
+def label(
+    photos: str, out: Path | None, model: str | None, detector: str | None, labelimg: bool, label: str | None
+) -> None:
     """Box and class the faces of PHOTOS, as Pascal VOC; what a person drew or corrected is never overwritten.
 
     PHOTOS is a folder or one photo. Without --out the VOC files go beside the photos, as labelImg puts them.
@@ -560,9 +577,12 @@ def label(photos: str, out: Path | None, model: str, labelimg: bool, label: str 
         click.echo("labelImg is open; W draws a box, Ctrl+S saves, D opens the next photo")
         window.wait()
     else:
-        detector, bar = detect.load(model), tqdm if sys.stderr.isatty() else None
+        model, finder = detect.chosen(detector, model)
+        bar = tqdm if sys.stderr.isatty() else None
         found, root = _photos(photos)
-        faces, skipped = prelabel.prelabel(found, detector, into=out or root, root=root, progress=bar)
+        faces, skipped = prelabel.prelabel(
+            found, detect.load(model, find=finder), into=out or root, root=root, progress=bar
+        )
         for row in skipped:
             click.echo(f"left out {row['item']}: {row['reason']}", err=True)
         click.echo(f"{len(faces)} faces of {faces['image'].nunique()} photos in {out or root}")
@@ -683,15 +703,13 @@ def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]])
 
 
 @main.command()
-@click.option("--model", default="full", show_default=True, help="A shipped model's name, or the path of a card.")
+@click.option("--model", help="A shipped model's name, or the path of a card.  [default: full]")
 @click.option("--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="Photos with Pascal VOC files, class folders, or both.")  # fmt: skip
-@click.option("--finder", type=click.Choice(["yunet", "res10", "hog"]), help="Another face finder than the card names.")
-@click.option(
-    "--detector", help="Measure this one-look model instead, end to end: a name (one-look), or a card's path."
-)
+@_finder
+@_detector
 @click.option("--tiles", type=click.IntRange(1, 8), default=1, show_default=True,
-              help="With --detector: look at large photos in up to so many tiles a side as well.")  # fmt: skip
+              help="With one look: look at large photos in up to so many tiles a side as well.")  # fmt: skip
 @click.option("--min-side", default=20.0, show_default=True, help="Smaller faces (pixels) count neither way.")
 @click.option("--marked", "marks", type=click.Path(exists=True, dir_okay=False),
               help="Look-alikes on bare faces: file,x1,y1,x2,y2,kind (such as models/look-alikes.csv).")  # fmt: skip
@@ -699,8 +717,9 @@ def _sweep(data: str, out: str, cache: str | None, varied: dict[str, list[Any]])
 @click.option("--report", "folder", type=click.Path(file_okay=False), help="Write report.html and report.json here.")
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here.")
 def evaluate(
-    model: str, data: Path, folder: str | None, json_path: Path | None, detector: str | None, tiles: int, **options: Any
-) -> None:
+    model: str | None, data: Path, folder: str | None, json_path: Path | None, detector: str | None, tiles: int,
+    finder: str | None, **options: Any,
+) -> None:  # fmt: skip
     """How good a model is on labelled photos: on labelled boxes, on found faces, and with missed faces as errors.
 
     With 95 % intervals over photos, by class, face size, light, blur, pose and skin tone. Photos that the model learnt
@@ -708,19 +727,21 @@ def evaluate(
     """
     from tqdm import tqdm
 
+    from . import detect as looking
     from . import evaluate as room
     from . import files
 
     bar = tqdm if sys.stderr.isatty() else None
-    if detector:
-        others = {"--finder": options["finder"], "--marked": options["marks"], "--report": folder}
+    model, finder = looking.chosen(detector, model, finder)
+    if looking.one_look(model):
+        others = {"--finder": finder, "--marked": options["marks"], "--report": folder}
         if unused := [name for name, value in others.items() if value]:
-            raise ValueError(f"--detector: leave out {', '.join(unused)}; one look has no finder and no report yet")
+            raise ValueError(f"{model}: leave out {', '.join(unused)}; one look has no finder and no report yet")
         known = {name: options[name] for name in ("min_side", "corrections")}
-        figures = room.end_to_end(data, detector=detector, tiles=tiles, progress=bar, **known)
+        figures = room.end_to_end(data, detector=model, tiles=tiles, progress=bar, **known)
         click.echo(room.end_to_end_words(figures))
     else:
-        done = room.examine(data, model=model, progress=bar, **options)
+        done = room.examine(data, model=model, finder=finder, progress=bar, **options)
         figures = done.figures
         click.echo(room.words(done))
     if json_path:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import assets, classes, detect, faces, files, images
-from lib.detect import network
+from lib.detect import network, two_step
 
 # A network of twelve numbers: green is a mask, red is none, blue is worn incorrectly. Its size leaves no doubt about
 # what a test should get, and it still goes through the real converter and the real interpreter.
@@ -234,7 +234,7 @@ def test_a_folder_is_looked_at_and_what_is_no_photo_is_listed(model: Path, tmp_p
 
 def test_the_card_names_the_finder_and_a_camera_takes_a_quicker_look(model, monkeypatch):
     asked = []
-    monkeypatch.setattr(faces, "finder", lambda name, **options: asked.append((name, options)) or finder())
+    monkeypatch.setattr(two_step, "finder", lambda name, **options: asked.append((name, options)) or finder())
     detect.MaskDetector.load(model)
     detect.MaskDetector.load(model, max_side=faces.LIVE)
     (first, before), (second, after) = asked

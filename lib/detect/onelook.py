@@ -1,22 +1,20 @@
 """One network, one look: a photo → the faces in it with class and probability, on LiteRT alone."""
 
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import assets, boxes, cells, classes
+from .. import boxes, cells, classes
 from .network import ONE_LOOK, Network, calibrated, checked, model_file, people, rows_of
-from .two_step import MaskDetector
 
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["OneLook", "load"]
+__all__ = ["OneLook"]
 
 
 class OneLook:
@@ -141,23 +139,3 @@ def _checked(rgb: np.ndarray) -> np.ndarray:
     if not rgb.size:
         raise ValueError(f"rgb: must be uint8 (h, w, 3), got {rgb.dtype} {rgb.shape}")
     return checked(rgb)
-
-
-def load(
-    name: str | Path = "full",
-    *,
-    find: Callable[[np.ndarray], "sv.Detections"] | None = None,
-    max_side: int | None = None,
-    threads: int | None = None,
-) -> "MaskDetector | OneLook":
-    """Read whichever detector a card describes: one look, or a classifier with the face finder that it names (or find).
-
-    max_side: the finder's, where it should not be the card's; one look has its own size. Raises ValueError for a
-    finder beside a one-look model, which finds by itself; AssetMissing, ModelDamaged.
-    """
-    path = assets.model(name)
-    if json.loads(path.read_text(encoding="utf-8")).get("network") != ONE_LOOK:
-        return MaskDetector.load(path, find=find, max_side=max_side, threads=threads)
-    if find is not None:
-        raise ValueError(f"finder: {path.stem} finds faces by itself; leave the finder out, or take another model")
-    return OneLook.load(path, threads=threads)

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import assets, batch, boxes, classes, files, images, plots
 from ..blur import blurred
+from .finding import BOTH, finder
 from .network import ONE_LOOK, Network, calibrated, checked, model_file, people, rows_of
 
 if TYPE_CHECKING:
@@ -141,15 +142,12 @@ class MaskDetector:
 
 def _finder(card: Mapping[str, Any], max_side: int | None) -> Callable[[np.ndarray], "sv.Detections"]:
     """The finder that the card names; where its weights cannot be had, the best that can, and a word about it."""
-    from .. import faces
-
-    wanted = dict(card.get("finder") or {"name": "auto"}) | ({"max_side": max_side} if max_side else {})
-    name = wanted.pop("name", "auto")
+    wanted = dict(card.get("finder") or {"name": BOTH}) | ({"max_side": max_side} if max_side else {})
     try:
-        return faces.finder(name, **wanted)
+        return finder(**wanted)
     except assets.AssetMissing as trouble:
-        log.info("the model's card names %s, which is not to be had: %s", name, trouble)
-        return faces.finder("auto")
+        log.info("the model's card names %s, which is not to be had: %s", wanted.get("name"), trouble)
+        return finder(BOTH)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import assets, classes, detect, faces
+from .. import assets, classes, detect
 from .answers import THRESHOLD, answers_on_boxes
 from .curves import curves, precisions
 from .detection import pair, score, three
@@ -84,12 +84,12 @@ def examine(
     return Examined({**figures, "notes": notes}, notes, kept, probabilities, tables)
 
 
-def _finders(card: dict[str, Any], name: str | None) -> tuple[faces.Finder, faces.Finder]:
+def _finders(card: dict[str, Any], name: str | None) -> tuple[Any, Any]:
     """The finder as it serves, and one that gives doubtful faces too."""
-    find = faces.finder(**({"name": name} if name else dict(card.get("finder") or {"name": "auto"})))
+    find = detect.finder(**({"name": name} if name else dict(card.get("finder") or {})))
     if find.name == "hog":
         return find, find
-    return find, faces.finder(find.name, min_score=THRESHOLD, max_side=find.max_side)
+    return find, detect.finder(find.name, min_score=THRESHOLD, max_side=find.max_side)
 
 
 def learnt(card: Path, photos: "pd.Series") -> "pd.Series":

@@ -42,7 +42,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before the first import of
 
 BACKBONE = "backbone"  # name of the layer that holds MobileNetV2
 SHIPPED = "full"  # whose backbone stands in where ImageNet weights cannot be had
-FINDER = {"name": "yunet", "max_side": 1280, "min_score": 0.5}
+FINDER = {"name": "both", "max_side": 1280}
 
 
 def mobilenet_v2(
