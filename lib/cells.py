@@ -19,12 +19,13 @@ REACH = 6.0  # limit of the logarithms: exp(6) strides are more than any canvas
 def letterbox(rgb: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Put a photo into the upper left of a grey canvas of shape (h, w): (canvas, what to multiply its boxes by).
 
-    The aspect ratio stays but for rounding to pixels, which the factors (x, y, x, y) from canvas to photo know.
+    The aspect ratio stays but for rounding to pixels, which the factors (x, y, x, y) from canvas to photo know. A small
+    photo is enlarged in OpenCV's exact way, which gives the same pixels on every machine and in the app's cells.js.
     """
     h, w = rgb.shape[:2]
     scale = min(shape[0] / h, shape[1] / w, ENLARGE)
     wh = min(shape[1], max(1, round(w * scale))), min(shape[0], max(1, round(h * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR_EXACT
     canvas = np.full((*shape, 3), GREY, np.uint8)
     canvas[: wh[1], : wh[0]] = rgb if wh == (w, h) else cv2.resize(rgb, wh, interpolation=how)
     return canvas, np.array([w / wh[0], h / wh[1]] * 2)

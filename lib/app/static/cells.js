@@ -22,11 +22,11 @@ export function letterbox(rgba, [w, h], shape, { grey, enlarge }) {
       if (held !== down.from[j]) shrink(rgba, (held = down.from[j]) * w * 4, across, row);
       const share = down.share[j];
       if (smaller) for (let i = 0; i < row.length; i++) sum[i] += Math.fround(share * row[i]);
-      else for (let i = 0; i < row.length; i++) sum[i] += (share * (row[i] >> 4)) >> 16;
+      else for (let i = 0; i < row.length; i++) sum[i] += share * row[i];
     }
     const at = y * shape[1] * 3;
     if (smaller) for (let i = 0; i < sum.length; i++) canvas[at + i] = even(sum[i]);
-    else for (let i = 0; i < sum.length; i++) canvas[at + i] = (sum[i] + 2) >> 2;
+    else for (let i = 0; i < sum.length; i++) canvas[at + i] = (sum[i] + 32768) >> 16;
   }
   return { canvas, back: [w / tw, h / th] };
 }
@@ -71,14 +71,14 @@ function area(source, target) { // each source counts by how much of it lies in 
   });
 }
 
-function linear(source, target) { // the two nearest, by middles of pixels, in whole 2048ths (INTER_LINEAR)
-  const scale = 1 / (target / source), whole = (share) => even(2048 * share);
+function linear(source, target) { // the two nearest, by middles of pixels, in whole 256ths (INTER_LINEAR_EXACT)
+  const scale = 1 / (target / source);
   return table(target, (x) => {
-    const at = Math.fround((x + 0.5) * scale - 0.5);
-    const low = Math.floor(at), far = Math.fround(at - low);
-    if (low < 0) return [[0, 2048]];
-    if (low >= source - 1) return [[source - 1, 2048]];
-    return [[low, whole(Math.fround(1 - far))], [low + 1, whole(far)]];
+    const at = (x + 0.5) * scale - 0.5, low = Math.floor(at);
+    if (low < 0) return [[0, 256]];
+    if (low >= source - 1) return [[source - 1, 256]];
+    const far = even(256 * (at - low));
+    return [[low, 256 - far], [low + 1, far]];
   });
 }
 
