@@ -124,6 +124,15 @@ def test_a_detector_has_a_name() -> None:
         detect.chosen("both", None, "yunet")
 
 
+def test_a_model_is_loaded_with_the_finder_that_its_detector_names() -> None:
+    model, find = detect.chosen("one-look")
+    assert detect.one_look(model) and isinstance(detect.load(model, find=find), detect.OneLook)
+    assert not detect.one_look("full")
+    loaded = detect.load("small", find="one-look")
+    assert isinstance(loaded, detect.MaskDetector) and loaded.find.name == "one-look"
+    assert len(loaded(RGB)) == 0
+
+
 def test_detectors_that_disagree_are_refused_in_one_line(tmp_path: Any) -> None:
     (tmp_path / "a.jpg").write_bytes(b"")
     words = ["detect", str(tmp_path / "a.jpg"), "--detector", "both", "--finder", "hog"]

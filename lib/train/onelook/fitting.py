@@ -34,7 +34,7 @@ LOWEST = 0.02  # face scores down to which precision is measured
 Answers = dict[str, list[list[Any]]]
 Judge = Callable[["pd.DataFrame", Answers], Mapping[str, float | None]]
 Faces = tuple[np.ndarray, np.ndarray, np.ndarray]  # boxes, face scores, class probabilities of one photo
-COMMAND = "python -m lib train --detector one-look --data FOLDER --out models"
+COMMAND = "python -m lib train --detector {name} --data FOLDER --out models --cache CACHE"
 LIMITS = [
     "Faces below 12 pixels of the canvas are guesses.",
     "Worn incorrectly is a loose notion in the training data; it is the weakest class.",
@@ -64,7 +64,7 @@ def look_recipe(
         "data": [{"source": s, "label": c, "faces": int(n)} for (s, c), n in counts.items()],
         "split": dataset.write_split(faces, into, name=f"{name}-split"),
         "limits": LIMITS,
-        "command": COMMAND,
+        "command": COMMAND.format(name=name),
     }
     return fit_look(gathered, into=into, name=name, plan=plan, facts=facts, **options)
 

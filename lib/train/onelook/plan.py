@@ -39,7 +39,7 @@ class LookPlan:
             raise ValueError(f"average: must be at least 0 and below 1, got {self.average}")
 
 
-SMALL_LOOK = LookPlan(size=256, shape=(256, 256), width=32, batch=16, canvases=2400)  # for a browser or a Raspberry Pi
+SMALL_LOOK = LookPlan(size=256, shape=(384, 384), width=32, batch=16, canvases=2400)  # for a browser or a Raspberry Pi
 QUICK_LOOK = LookPlan(size=224, shape=(224, 224), width=32, batch=16, epochs=6, canvases=640)  # to try it out
 
 
