@@ -134,7 +134,7 @@ def _weights() -> list[Finding]:
     from . import assets
 
     uses = {
-        "yunet": "one look finds faces without its help; notebooks 01 to 04 use dlib's detector, which misses masked ones",
+        "yunet": "one look finds faces alone; notebooks 01 to 04 use dlib's detector, which misses masked ones",
         "mobilenet_v2_1.0": "training starts from the backbone of the model that ships",
     }
     findings = []
