@@ -450,7 +450,7 @@ def blur(photos: Path, out: Path, margin: float, min_score: float, force: bool) 
     from tqdm import tqdm
 
     from . import blur as room
-    from . import faces, files, images
+    from . import detect, faces, files, images
 
     found = images.find(photos) if photos.is_dir() else [photos]
     if photos.resolve() in out.resolve().parents:  # an earlier run's copies are no photos
@@ -459,6 +459,7 @@ def blur(photos: Path, out: Path, margin: float, min_score: float, force: bool) 
         raise ValueError(f"{photos}: holds no images ({', '.join(sorted(images.SUFFIXES))})")
     files.spare(out / "copies.csv", force=force)
     finders = [faces.finder(min_score=min_score, max_side=side) for side in room.SIDES]
+    finders.append(detect.finder("one-look", min_score=min_score))  # it finds what a mask hides from the others
     table, skipped = room.copies(
         found, into=out, root=photos if photos.is_dir() else None, find=room.thorough(finders), margin=margin,
         force=force, progress=tqdm if sys.stderr.isatty() else None,

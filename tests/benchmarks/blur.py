@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-from lib import batch, blur, boxes, faces, images, labels
+from lib import batch, blur, boxes, detect, faces, images, labels
 
 HIDDEN, MARGIN, MIN_SCORE = 0.75, 0.25, 0.3  # the last two as the command has them
 
@@ -18,7 +18,8 @@ HIDDEN, MARGIN, MIN_SCORE = 0.75, 0.25, 0.3  # the last two as the command has t
 def main(folder: str) -> None:
     """Print a line for each size of face."""
     table, _ = labels.read_folder(folder)
-    find = blur.thorough([faces.finder(min_score=MIN_SCORE, max_side=side) for side in blur.SIDES])
+    finders = [faces.finder(min_score=MIN_SCORE, max_side=side) for side in blur.SIDES]
+    find = blur.thorough([*finders, detect.finder("one-look", min_score=MIN_SCORE)])
     photos = list(table[table["framing"].eq("labelled")].groupby("image"))
 
     def look(job: tuple) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +35,8 @@ def main(folder: str) -> None:
 
     seen, skipped = batch.run(look, photos)
     sides, shares = (np.concatenate(column) for column in zip(*seen, strict=True))
-    print(f"{len(seen)} photos, {len(skipped)} unreadable, {len(sides)} faces, finder {faces.finder().name}")
+    known = f"{len(seen)} photos, {len(skipped)} unreadable, {len(sides)} faces"
+    print(f"{known}, finders {faces.finder().name} and one look")
     for least in (1, 12, 20, 40):
         fits = sides >= least
         print(f"at least {least:2} px: {(shares[fits] >= HIDDEN).mean():.1%} of {fits.sum()} hidden")
