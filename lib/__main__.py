@@ -71,7 +71,10 @@ _detector = click.option(
 @_finder
 @_detector
 @click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Leave out lower scores."
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Leave out lower scores; a low one brings doubtful faces as well, "
+    "as average precision wants them.  [default: what the finder is sure of]",
 )
 @click.option("--look", type=click.IntRange(min=32), help="Pixels of the longer side at which faces are looked for: "
               "more find smaller ones and take longer.  [default: the card's; 480 for clips and cameras]")  # fmt: skip
@@ -125,7 +128,8 @@ def detect(
         raise ValueError(f"--out: {options['out'].name} is the name of a clip; for photos name a folder or a photo")
     side = look or (None if still else faces.LIVE)
     model, finder = room.chosen(detector, model, finder)
-    loaded = room.load(model, find=finder, max_side=side)
+    loaded = room.load(model, find=finder, max_side=side, doubt=options["threshold"])
+    options["threshold"] = options["threshold"] or 0.0
     (_detect_photos if still else _detect_video)(source, loaded, **options)
 
 

@@ -1,3 +1,4 @@
+import json
 import logging
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import __main__ as main
-from lib import assets, boxes, detect, faces
+from lib import assets, boxes, detect, faces, images, sample
 from lib.detect import finding
 
 RGB = np.zeros((200, 300, 3), np.uint8)
@@ -131,6 +132,26 @@ def test_a_model_is_loaded_with_the_finder_that_its_detector_names() -> None:
     loaded = detect.load("small", find="one-look")
     assert isinstance(loaded, detect.MaskDetector) and loaded.find.name == "one-look"
     assert len(loaded(RGB)) == 0
+
+
+def test_doubtful_faces_come_where_they_are_asked_for() -> None:
+    sure, doubting = (detect.load("full", find="one-look", doubt=least) for least in (None, 0.05))
+    assert sure.find.min_score == pytest.approx(0.3) and doubting.find.min_score == 0.05
+    assert detect.load("one-look", doubt=0.0).min_score == finding.DOUBT
+    assert detect.load("one-look", doubt=0.8).min_score == pytest.approx(0.3)  # the finder's own limit stays
+    crowd = sample.group([3, 8, 20, 31], size=480).rgb
+    assert len(doubting(crowd)) > len(sure(crowd)) >= 3
+
+
+def test_the_command_gives_doubtful_faces_for_a_low_threshold(tmp_path: Any) -> None:
+    images.write(tmp_path / "a.jpg", sample.group([3, 8, 20, 31], size=480).rgb)
+    rows = {}
+    for least in ("", "0.02", "0.5"):
+        words = ["detect", str(tmp_path / "a.jpg"), "--detector", "one-look", "--json", str(tmp_path / f"{least}.json")]
+        assert CliRunner().invoke(main.main, [*words, *(["--threshold", least] if least else [])]).exit_code == 0
+        rows[least] = json.loads((tmp_path / f"{least}.json").read_text())["a.jpg"]
+    assert len(rows["0.02"]) > len(rows[""]) >= len(rows["0.5"]) > 0
+    assert min(row[4] for row in rows["0.5"]) >= 0.5
 
 
 def test_detectors_that_disagree_are_refused_in_one_line(tmp_path: Any) -> None:

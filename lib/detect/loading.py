@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import assets
-from .finding import BOTH, finder
+from .finding import BOTH, DOUBT, finder
 from .network import ONE_LOOK
 from .onelook import OneLook
 from .two_step import MaskDetector
@@ -47,17 +47,30 @@ def load(
     *,
     find: "str | Callable[[np.ndarray], sv.Detections] | None" = None,
     max_side: int | None = None,
+    doubt: float | None = None,
     threads: int | None = None,
 ) -> MaskDetector | OneLook:
     """Read whichever detector a card describes: one look, or a classifier with the face finder that it names (or find).
 
     find: a name of `finder`, or any finder. max_side: the finder's, where it should not be the card's; one look has its
-    own size. Raises ValueError for a finder beside a one-look model, which finds by itself; AssetMissing, ModelDamaged.
+    own size. doubt: faces come from this score up where the finder would ask for more (HOG, whose scores are none of
+    0–1, gives what it gives). Raises ValueError for a finder beside a one-look model, which finds by itself;
+    AssetMissing, ModelDamaged.
     """
     path = assets.model(name)
     if one_look(path):
         if find is not None:
             raise ValueError(f"finder: {path.stem} finds faces by itself; leave the finder out, or take another model")
-        return OneLook.load(path, threads=threads)
+        look = OneLook.load(path, threads=threads)
+        look.min_score = min(look.min_score, _least(doubt))
+        return look
     by_name = finder(find, max_side=max_side) if isinstance(find, str) else find
-    return MaskDetector.load(path, find=by_name, max_side=max_side, threads=threads)
+    detector = MaskDetector.load(path, find=by_name, max_side=max_side, threads=threads)
+    own: Any = detector.find
+    if getattr(own, "name", "hog") != "hog" and own.min_score > _least(doubt):
+        detector.find = finder(own.name, min_score=_least(doubt), max_side=own.max_side)
+    return detector
+
+
+def _least(doubt: float | None) -> float:
+    return 1.0 if doubt is None else max(doubt, DOUBT)
