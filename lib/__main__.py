@@ -77,7 +77,8 @@ _detector = click.option(
     "as average precision wants them.  [default: what the finder is sure of]",
 )
 @click.option("--look", type=click.IntRange(min=32), help="Pixels of the longer side at which faces are looked for: "
-              "more find smaller ones and take longer.  [default: the card's; 480 for clips and cameras]")  # fmt: skip
+              "more find smaller ones and take longer; YuNet's alone, unless --detector both.  [default: the "
+              "card's; 480 for clips and cameras]")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Write the answers here; - prints them, and all words go to standard error.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Annotated photo, clip (.mp4), or folder of photos.")

@@ -232,13 +232,32 @@ def test_a_folder_is_looked_at_and_what_is_no_photo_is_listed(model: Path, tmp_p
     assert detect.look([], detector) == ([], [])
 
 
-def test_the_card_names_the_finder_and_a_camera_takes_a_quicker_look(model, monkeypatch):
+def test_the_card_names_the_finder_and_a_camera_takes_a_quicker_look(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
     monkeypatch.setattr(two_step, "finder", lambda name, **options: asked.append((name, options)) or finder())
-    detect.MaskDetector.load(model)
-    detect.MaskDetector.load(model, max_side=faces.LIVE)
-    (first, before), (second, after) = asked
-    assert first == second and after == {**before, "max_side": faces.LIVE}
+    for named in (None, {"name": "both", "max_side": 900}, {"name": "hog"}):
+        path = saved(built, tmp_path, "float32", finder=named)
+        for side in (None, faces.LIVE):
+            detect.MaskDetector.load(path, max_side=side)
+    quick = {"max_side": faces.LIVE}
+    assert asked == [
+        ("both", {}),
+        ("yunet", quick),
+        ("both", {"max_side": 900}),
+        ("yunet", quick),
+        ("hog", {}),
+        ("hog", quick),
+    ]
+
+
+def test_a_camera_without_yunet_is_looked_at_by_one_look(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(name: str = "auto", **options: object) -> None:
+        raise assets.AssetMissing("not here")
+
+    monkeypatch.setattr(faces, "finder", nothing)
+    assert detect.MaskDetector.load(model, max_side=faces.LIVE).find.name == "one-look"
 
 
 def test_a_photo_is_never_written_over(model: Path, tmp_path: Path) -> None:

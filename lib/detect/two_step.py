@@ -88,7 +88,7 @@ class MaskDetector:
     ) -> "MaskDetector":
         """Read a model, and the face finder that its card names unless find is given.
 
-        max_side: the finder's, where it should not be the card's: `faces.LIVE` for a camera.
+        max_side: the finder's, where it should not be the card's: `faces.LIVE` for a camera, which YuNet looks at alone.
         """
         classify = Classifier.load(name, threads=threads)
         return cls(classify, find if find is not None else _finder(classify.card, max_side))
@@ -141,8 +141,14 @@ class MaskDetector:
 
 
 def _finder(card: Mapping[str, Any], max_side: int | None) -> Callable[[np.ndarray], "sv.Detections"]:
-    """The finder that the card names; where its weights cannot be had, the best that can, and a word about it."""
+    """The finder that the card names; where its weights cannot be had, the best that can, and a word about it.
+
+    A look of another size is a quick one, for cameras: there YuNet works without one look, which would cost half as
+    much again, and the next frame shows the face once more.
+    """
     wanted = dict(card.get("finder") or {"name": BOTH}) | ({"max_side": max_side} if max_side else {})
+    if max_side and wanted["name"] == BOTH:
+        wanted["name"] = "yunet"
     try:
         return finder(**wanted)
     except assets.AssetMissing as trouble:
