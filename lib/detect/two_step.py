@@ -88,7 +88,7 @@ class MaskDetector:
     ) -> "MaskDetector":
         """Read a model, and the face finder that its card names unless find is given.
 
-        max_side: the finder's, where it should not be the card's: `faces.LIVE` for a camera, which YuNet looks at alone.
+        max_side: the finder's, where it is not the card's: `faces.LIVE` for a camera, which YuNet looks at alone.
         """
         classify = Classifier.load(name, threads=threads)
         return cls(classify, find if find is not None else _finder(classify.card, max_side))
