@@ -67,7 +67,7 @@ def test_nobody_is_lost_and_nobody_made_up(one: list, other: list) -> None:
     assert (boxes.iou(found.xyxy, given_).max(axis=1) > 0.4).all()
 
 
-def test_without_yunet_one_look_finds_alone_at_its_own_score(
+def test_without_yunet_one_look_finds_alone_and_asks_for_more(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def nothing(*names: str, **options: object) -> None:
@@ -76,7 +76,7 @@ def test_without_yunet_one_look_finds_alone_at_its_own_score(
     monkeypatch.setattr(faces, "finder", nothing)
     caplog.set_level(logging.INFO)
     find = detect.finder()
-    assert find.name == "one-look" and find.min_score == pytest.approx(detect.OneLook.load().min_score)
+    assert find.name == "one-look" and find.min_score == finding.ALONE
     assert "one look finds the faces alone: not here" in caplog.text
     assert len(find(RGB)) == 0
 
@@ -136,7 +136,7 @@ def test_a_model_is_loaded_with_the_finder_that_its_detector_names() -> None:
 
 def test_doubtful_faces_come_where_they_are_asked_for() -> None:
     sure, doubting = (detect.load("full", find="one-look", doubt=least) for least in (None, 0.05))
-    assert sure.find.min_score == pytest.approx(0.3) and doubting.find.min_score == 0.05
+    assert sure.find.min_score == finding.ALONE and doubting.find.min_score == 0.05
     assert detect.load("one-look", doubt=0.0).min_score == finding.DOUBT
     assert detect.load("one-look", doubt=0.8).min_score == pytest.approx(0.3)  # the finder's own limit stays
     crowd = sample.group([3, 8, 20, 31], size=480).rgb
