@@ -96,4 +96,4 @@ def test_the_story_runs_with_nobody_there(work: run.Workspace, tmp_path: Path) -
 def test_the_single_shot_detector_runs_alone(work: run.Workspace, tmp_path: Path) -> None:
     run.execute(work, quick=True, out=tmp_path / "out", numbers="6")
     told = work.summary()["06-single-shot-detector"]
-    assert (work.models / "my-look.json").is_file() and set(told["faces_found"]) == {"two steps", "one look"}
+    assert (work.models / "my-look.json").is_file() and set(told["faces_found"]) == {"two steps", "one look", "together"}
