@@ -5,14 +5,13 @@ describes. `finder` finds faces only: "both" is YuNet and one look together.
 """
 
 from .finding import FINDERS, finder
-from .loading import DETECTORS, chosen, load, one_look
+from .loading import chosen, load, one_look
 from .network import ModelDamaged, calibrated, decide
 from .onelook import OneLook
 from .two_step import BATCH, Classifier, Looked, MaskDetector, look
 
 __all__ = [
     "BATCH",
-    "DETECTORS",
     "FINDERS",
     "Classifier",
     "Looked",

@@ -16,10 +16,9 @@ from .two_step import MaskDetector
 if TYPE_CHECKING:
     import supervision as sv
 
-__all__ = ["DETECTORS", "chosen", "load", "one_look"]
+__all__ = ["chosen", "load", "one_look"]
 
 STEPS = {BOTH: BOTH, "yunet+mobilenet": "yunet"}  # detectors of two steps, and the finder that each begins with
-DETECTORS = (*STEPS, "one-look", "one-look-small")
 
 
 def chosen(detector: str | None, model: str | None = None, finder: str | None = None) -> tuple[str, str | None]:
